@@ -1,0 +1,1 @@
+"""The HTTP API: routers that check, call one use-case and answer."""

@@ -1,0 +1,1 @@
+"""What the product is about: scanning Azure and reporting drift. Imports tenancy; never api, web or dev."""
