@@ -1,0 +1,137 @@
+"""The deployment's settings, read once from the environment and never changed.
+
+Tenants' own settings are rows in Table Storage; this is only what the platform operator decides.
+A setting that is missing in Azure stops the start with one line that names it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+PUBLIC_ARM = "https://management.azure.com"
+PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+
+# ARM endpoint -> scope of its tokens (azure.mgmt.core.tools.get_arm_endpoints). A deployment serves one cloud.
+ARM_SCOPES = {
+    PUBLIC_ARM: "https://management.azure.com/.default",
+    "https://management.usgovcloudapi.net": "https://management.core.usgovcloudapi.net/.default",
+    "https://management.chinacloudapi.cn": "https://management.core.chinacloudapi.cn/.default",
+}
+AUTHORITIES = (
+    PUBLIC_AUTHORITY,
+    "https://login.microsoftonline.us",
+    "https://login.chinacloudapi.cn",
+)
+
+
+class SettingError(SystemExit):
+    """Stops the start. SystemExit so that the host shows the line itself instead of a stack trace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    storage_connection_string: str
+    table_endpoint: str
+    queue_endpoint: str
+    blob_endpoint: str
+    key_vault_url: str
+    authority_host: str
+    arm_endpoint: str
+    client_id: str  # the app's user-assigned managed identity
+    app_client_id: str  # the multitenant app for federated connections
+    platform_directory_id: str
+    in_azure: bool
+    auth_enabled: bool
+    development_sign_in: bool
+
+    @property
+    def arm_scope(self) -> str:
+        return ARM_SCOPES.get(self.arm_endpoint, ARM_SCOPES[PUBLIC_ARM])
+
+    @property
+    def known_authority(self) -> bool:
+        """Entra's instance discovery only knows Microsoft's own hosts."""
+        return self.authority_host in AUTHORITIES
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Raises SettingError, naming the setting, when the app must not start like this."""
+    in_azure = bool(environment.get("WEBSITE_INSTANCE_ID") or environment.get("WEBSITE_SITE_NAME"))
+    settings = Settings(
+        storage_connection_string=environment.get("DRIFT_STORAGE_CONNECTION_STRING", ""),
+        table_endpoint=_endpoint(environment, "DRIFT_TABLE_ENDPOINT"),
+        queue_endpoint=_endpoint(environment, "DRIFT_QUEUE_ENDPOINT"),
+        blob_endpoint=_endpoint(environment, "DRIFT_BLOB_ENDPOINT"),
+        key_vault_url=_endpoint(environment, "DRIFT_KEY_VAULT_URL"),
+        authority_host=_authority(environment),
+        arm_endpoint=_endpoint(environment, "DRIFT_ARM_ENDPOINT") or PUBLIC_ARM,
+        client_id=environment.get("AZURE_CLIENT_ID", ""),
+        app_client_id=environment.get("DRIFT_APP_CLIENT_ID", ""),
+        platform_directory_id=environment.get("DRIFT_PLATFORM_DIRECTORY_ID", "").lower(),
+        in_azure=in_azure,
+        auth_enabled=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+        development_sign_in=_flag(environment, "DRIFT_DEVELOPMENT_SIGN_IN"),
+    )
+    _refuse_unsafe(settings)
+    _require(settings)
+    return settings
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if settings.in_azure and settings.development_sign_in:
+        raise SettingError(
+            "DRIFT_DEVELOPMENT_SIGN_IN is set: development sign-in never runs in Azure. Remove it."
+        )
+    if settings.in_azure and not settings.auth_enabled:
+        raise SettingError(
+            "WEBSITE_AUTH_ENABLED is not true: turn on App Service authentication (Easy Auth) before starting in Azure."
+        )
+    if settings.in_azure and not settings.known_authority:
+        raise SettingError(
+            f"AZURE_AUTHORITY_HOST must be one of {', '.join(AUTHORITIES)} in Azure."
+        )
+    if settings.in_azure and settings.arm_endpoint not in ARM_SCOPES:
+        raise SettingError(f"DRIFT_ARM_ENDPOINT must be one of {', '.join(ARM_SCOPES)} in Azure.")
+
+
+def _require(settings: Settings) -> None:
+    if not settings.storage_connection_string:
+        for name, value in (
+            ("DRIFT_TABLE_ENDPOINT", settings.table_endpoint),
+            ("DRIFT_QUEUE_ENDPOINT", settings.queue_endpoint),
+        ):
+            if not value:
+                raise SettingError(f"{name} is missing (or set DRIFT_STORAGE_CONNECTION_STRING).")
+    if not settings.key_vault_url:
+        raise SettingError(
+            "DRIFT_KEY_VAULT_URL is missing: the Key Vault that keeps the tenants' credentials."
+        )
+    if not settings.platform_directory_id:
+        raise SettingError(
+            "DRIFT_PLATFORM_DIRECTORY_ID is missing: the Entra directory of the platform operators."
+        )
+
+
+def _endpoint(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").rstrip("/")
+    if value and (urlsplit(value).scheme not in {"https", "http"} or not urlsplit(value).hostname):
+        raise SettingError(f"{name} must be a URL such as https://example.net, not {value!r}.")
+    return value
+
+
+def _authority(environment: Mapping[str, str]) -> str:
+    """AZURE_AUTHORITY_HOST is a bare host name by azure-identity's own convention; a URL is fine too."""
+    value = environment.get("AZURE_AUTHORITY_HOST", "")
+    if value and "://" not in value:
+        return f"https://{value}".rstrip("/")
+    return _endpoint(environment, "AZURE_AUTHORITY_HOST") or PUBLIC_AUTHORITY
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name, "").lower()
+    if value not in {"", "true", "false"}:
+        raise SettingError(f"{name} must be true or false, not {value!r}.")
+    return value == "true"

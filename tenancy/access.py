@@ -1,0 +1,132 @@
+"""The one place that lets anybody into a tenant. Only here a TenantStore is made, after the caller was checked.
+
+Absent and forbidden are one answer, NotFound, so that nobody learns which tenants exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from errors import Conflict, Forbidden, NotFound
+from tenancy.audit import SYSTEM, Actor, record_entry
+from tenancy.deployment import Deployment
+from tenancy.ids import TenantId
+from tenancy.principal import Principal
+from tenancy.queues import Queue
+from tenancy.roles import DENIALS, Permission, Role, allows
+from tenancy.store import Table, TenantStore
+from tenancy.tenants import ROW, Tenant, TenantStatus, find_user, read_tenant
+from tenancy.vault import TenantVault
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+UNKNOWN = "There is no such tenant."
+
+
+@dataclass(frozen=True, slots=True)
+class TenantContext:
+    """A caller inside one tenant. Whoever holds it was let in by `enter` or `serve`."""
+
+    tenant: Tenant
+    actor: Actor
+    role: Role
+    store: TenantStore
+    vault: TenantVault
+    deployment: Deployment
+
+    def require(self, permission: Permission) -> None:
+        if not allows(self.role, permission):
+            raise Forbidden(DENIALS[permission])
+
+    async def credential(self) -> AsyncTokenCredential:
+        """The tenant's own credential towards Azure."""
+        return await self.deployment.credentials.of(self.tenant.tenant_id, self.store, self.vault)
+
+    async def fingerprint_key(self) -> bytes:
+        """The tenant's key for hashing secret-looking values of resources."""
+        return (await self.vault.read(self.tenant.fingerprint_secret)).encode()
+
+    async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
+        """Sends a message that names this tenant."""
+        await self.deployment.queues.send(
+            queue, {**body, "tenant_id": self.tenant.tenant_id}, delay=delay
+        )
+
+
+async def enter(
+    deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
+) -> TenantContext:
+    """Lets a signed-in principal into a tenant: as its user, or as platform operator (audited in that tenant).
+
+    Raises NotFound for everybody else, and Forbidden for users of a suspended tenant.
+    """
+    store, tenant = await _open(deployment, tenant_id)
+    actor = Actor(principal.key, principal.name)
+    user = await find_user(store, principal)
+    if user is not None:
+        if tenant.status is TenantStatus.SUSPENDED:
+            raise Forbidden("This tenant is suspended. Ask the platform operator.")
+        return _context(deployment, tenant, actor, user.role, store)
+    if principal.is_platform_operator(deployment.settings):
+        await record_entry(store, actor, now=now)
+        return _context(deployment, tenant, actor, Role.PLATFORM, store)
+    raise NotFound(UNKNOWN)
+
+
+async def serve(deployment: Deployment, tenant_id: TenantId) -> TenantContext:
+    """The system itself at work for a tenant (timers and queues). Raises Conflict when the tenant is suspended."""
+    store, tenant = await _open(deployment, tenant_id)
+    if tenant.status is not TenantStatus.ACTIVE:
+        raise Conflict("This tenant is suspended.")
+    return _context(deployment, tenant, SYSTEM, Role.OPERATOR, store)
+
+
+async def found(deployment: Deployment, tenant: Tenant, principal: Principal) -> TenantContext:
+    """Founds a tenant: its record in a partition of its own, in the state `provisioning`. Platform operators only."""
+    require_platform(deployment, principal)
+    store = TenantStore(deployment.tables, tenant.tenant_id)
+    etag = await store.insert(Table.TENANT, ROW, tenant.values())
+    actor = Actor(principal.key, principal.name)
+    return _context(deployment, replace(tenant, etag=etag), actor, Role.PLATFORM, store)
+
+
+async def govern(
+    deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
+) -> TenantContext:
+    """A platform operator at a tenant in any state but deleted, to resume or to finish provisioning it."""
+    require_platform(deployment, principal)
+    store = TenantStore(deployment.tables, tenant_id)
+    row = await store.find(Table.TENANT, ROW)
+    if row is None or row.values["status"] == TenantStatus.DELETED:
+        raise NotFound(UNKNOWN)
+    actor = Actor(principal.key, principal.name)
+    await record_entry(store, actor, now=now)
+    return _context(deployment, read_tenant(tenant_id, row), actor, Role.PLATFORM, store)
+
+
+def require_platform(deployment: Deployment, principal: Principal) -> None:
+    """Raises NotFound: to everybody else the platform's routes do not exist."""
+    if not principal.is_platform_operator(deployment.settings):
+        raise NotFound(UNKNOWN)
+
+
+async def _open(deployment: Deployment, tenant_id: TenantId) -> tuple[TenantStore, Tenant]:
+    store = TenantStore(deployment.tables, tenant_id)
+    row = await store.find(Table.TENANT, ROW)
+    if row is None:
+        raise NotFound(UNKNOWN)
+    tenant = read_tenant(tenant_id, row)
+    if tenant.status not in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}:
+        raise NotFound(UNKNOWN)
+    return store, tenant
+
+
+def _context(
+    deployment: Deployment, tenant: Tenant, actor: Actor, role: Role, store: TenantStore
+) -> TenantContext:
+    vault = deployment.vault.of(tenant.tenant_id)
+    return TenantContext(tenant, actor, role, store, vault, deployment)

@@ -1,0 +1,79 @@
+"""What one process of the app holds: connections to storage, vault and queues, and the credential cache.
+
+Made once and lazily, shared by HTTP, timers and queues (the FastAPI lifespan runs once per concurrent first request and
+never for other triggers, so nothing is built there).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.data.tables.aio import TableServiceClient
+
+from settings import Settings
+from tenancy.connections import Credentials, app_identity
+from tenancy.queues import Queues
+from tenancy.store import Tables
+from tenancy.tenants import Registry
+from tenancy.vault import Vault
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.keyvault.secrets.aio import SecretClient
+    from azure.storage.queue.aio import QueueServiceClient
+
+# Retries are ours (tenancy/retry.py); the SDK's would be stacked on top.
+NO_SDK_RETRIES: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 60}
+
+
+class Deployment:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._identity: AsyncTokenCredential | None = None
+        self.tables = Tables(self._table_service())
+        self.registry = Registry(self.tables)
+        self.queues = Queues(self._queue_service())
+        self.vault = Vault(self._secret_client)
+        self.credentials = Credentials(settings)
+
+    async def close(self) -> None:
+        for part in (self.credentials, self.vault, self.queues, self.tables):
+            await part.close()
+        if self._identity is not None:
+            await self._identity.close()
+
+    @property
+    def identity(self) -> AsyncTokenCredential:
+        """The app's own identity, for storage and vault."""
+        if self._identity is None:
+            self._identity = app_identity(self.settings)
+        return self._identity
+
+    def _table_service(self) -> TableServiceClient:
+        connection = self.settings.storage_connection_string
+        if connection:
+            return TableServiceClient.from_connection_string(connection, **NO_SDK_RETRIES)
+        return TableServiceClient(
+            self.settings.table_endpoint, credential=self.identity, **NO_SDK_RETRIES
+        )
+
+    def _queue_service(self) -> QueueServiceClient:
+        from azure.storage.queue.aio import QueueServiceClient
+
+        connection = self.settings.storage_connection_string
+        if connection:
+            return QueueServiceClient.from_connection_string(connection, **NO_SDK_RETRIES)
+        return QueueServiceClient(
+            self.settings.queue_endpoint, credential=self.identity, **NO_SDK_RETRIES
+        )
+
+    def _secret_client(self) -> SecretClient:
+        from azure.keyvault.secrets.aio import SecretClient
+
+        return SecretClient(
+            self.settings.key_vault_url,
+            self.identity,
+            # The challenge names Azure's own vault domain; only a stand-in lives elsewhere.
+            verify_challenge_resource=self.settings.in_azure,
+            **NO_SDK_RETRIES,
+        )

@@ -1,0 +1,54 @@
+"""Queue messages out. They carry ids and `traceparent` only, never data or credentials.
+
+Functions expects base64 text (host.json messageEncoding); the SDK sends raw text unless told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+from tenancy.retry import call_with_retry
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueServiceClient
+
+SERVICE = "Queue Storage"
+
+
+class Queue(StrEnum):
+    SCAN_TENANT = "scan-tenant"
+    SCAN_SUBSCRIPTION = "scan-subscription"
+    NOTICES = "notices"
+
+
+class Queues:
+    def __init__(self, service: QueueServiceClient) -> None:
+        self._service = service
+
+    async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
+        """Sends one message that becomes visible after `delay` seconds (at most seven days)."""
+        from azure.storage.queue import TextBase64EncodePolicy
+
+        client = self._service.get_queue_client(
+            queue.value, message_encode_policy=TextBase64EncodePolicy()
+        )
+        text = msgspec.json.encode(body).decode()
+
+        async def attempt(_: int) -> None:
+            try:
+                await client.send_message(text, visibility_timeout=delay)
+            except ResourceNotFoundError:  # the first message of a new deployment
+                with contextlib.suppress(ResourceExistsError):  # somebody else was quicker
+                    await client.create_queue()
+                await client.send_message(text, visibility_timeout=delay)
+
+        await call_with_retry(attempt, service=SERVICE)
+
+    async def close(self) -> None:
+        await self._service.close()

@@ -1,0 +1,180 @@
+"""Tenants and their users as rows, and the small index from principals to tenants that sign-in needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from tenancy.ids import DirectoryId, ObjectId, TenantId
+from tenancy.principal import Principal
+from tenancy.retry import call_with_retry
+from tenancy.roles import Role
+from tenancy.rows import Row, Value, read_row
+from tenancy.store import SERVICE, Table, Tables, TenantStore
+
+ROW = "tenant"
+INDEX = "principal"  # PartitionKey: principal key, RowKey: tenant id. The only rows outside a tenant's partition.
+
+
+class TenantStatus(StrEnum):
+    PROVISIONING = "provisioning"  # half made: nobody can enter
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    tenant_id: TenantId
+    name: str
+    directory_id: DirectoryId  # stored as azure_tenant_id
+    status: TenantStatus
+    created_at: datetime
+    fingerprint_secret: (
+        str  # name in Key Vault of the key that hashes the tenant's secret-looking values
+    )
+    etag: str = ""
+
+    def values(self) -> dict[str, Value]:
+        return {
+            "name": self.name,
+            "azure_tenant_id": self.directory_id,
+            "status": self.status.value,
+            "created_at": self.created_at,
+            "fingerprint_secret": self.fingerprint_secret,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    directory_id: DirectoryId
+    object_id: ObjectId
+    name: str
+    role: Role
+    added_at: datetime
+    added_by: str
+    etag: str = ""
+
+    @property
+    def key(self) -> str:
+        return Principal(self.directory_id, self.object_id, "", frozenset(), False).key
+
+    def values(self) -> dict[str, Value]:
+        return {
+            "directory_id": self.directory_id,
+            "object_id": self.object_id,
+            "name": self.name,
+            "role": self.role.value,
+            "added_at": self.added_at,
+            "added_by": self.added_by,
+        }
+
+
+def read_tenant(tenant_id: TenantId, row: Row) -> Tenant:
+    values = row.values
+    return Tenant(
+        tenant_id=tenant_id,
+        name=values["name"],
+        directory_id=DirectoryId(values["azure_tenant_id"]),
+        status=TenantStatus(values["status"]),
+        created_at=values["created_at"],
+        fingerprint_secret=values["fingerprint_secret"],
+        etag=row.etag,
+    )
+
+
+def read_user(row: Row) -> User:
+    values = row.values
+    return User(
+        directory_id=DirectoryId(values["directory_id"]),
+        object_id=ObjectId(values["object_id"]),
+        name=values["name"],
+        role=Role(values["role"]),
+        added_at=values["added_at"],
+        added_by=values["added_by"],
+        etag=row.etag,
+    )
+
+
+async def find_user(store: TenantStore, principal: Principal) -> User | None:
+    row = await store.find(Table.USER, principal.key)
+    if row is None:
+        return None
+    user = read_user(row)
+    # The key is a digest; the ids behind it are what membership means.
+    same = (user.directory_id, user.object_id) == (principal.directory_id, principal.object_id)
+    return user if same else None
+
+
+class Registry:
+    """What the deployment knows across tenants: their records, and which tenants a principal belongs to.
+
+    It reads no other table, so it cannot leak a tenant's content.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def tenants(self) -> AsyncIterator[Tenant]:
+        """Every tenant, in order of id."""
+        after = ""
+        while True:
+            page, after = await self.page(after=after, limit=1000)
+            for tenant in page:
+                yield tenant
+            if not after:
+                return
+
+    async def page(self, *, after: str, limit: int) -> tuple[list[Tenant], str]:
+        """Up to `limit` tenants behind tenant id `after`, and the id to go on with ('' at the end)."""
+        client = await self._tables.client(Table.TENANT)
+
+        async def read(_: int) -> list[Tenant]:
+            found: list[Tenant] = []
+            entities = client.query_entities(
+                "PartitionKey gt @after and RowKey eq @row",
+                parameters={"after": after, "row": ROW},
+                results_per_page=min(limit + 1, 1000),
+            )
+            async for entity in entities:
+                found.append(read_tenant(TenantId(entity["PartitionKey"]), read_row(entity)))
+                if len(found) > limit:
+                    break
+            return found
+
+        tenants = await call_with_retry(read, service=SERVICE)
+        return (
+            (tenants[:limit], tenants[limit - 1].tenant_id)
+            if len(tenants) > limit
+            else (tenants, "")
+        )
+
+    async def tenants_of(self, principal: Principal) -> list[TenantId]:
+        """Ids of the tenants the principal was added to; the user row in the tenant decides what that is worth."""
+        client = await self._tables.client(INDEX)
+
+        async def read(_: int) -> list[TenantId]:
+            entities = client.query_entities(
+                "PartitionKey eq @principal", parameters={"principal": principal.key}
+            )
+            return [TenantId(entity["RowKey"]) async for entity in entities]
+
+        return await call_with_retry(read, service=SERVICE)
+
+    async def link(self, principal_key: str, tenant_id: TenantId) -> None:
+        client = await self._tables.client(INDEX)
+        entity = {"PartitionKey": principal_key, "RowKey": tenant_id, "tenant_id": tenant_id}
+        await call_with_retry(lambda _: client.upsert_entity(entity), service=SERVICE)
+
+    async def unlink(self, principal_key: str, tenant_id: TenantId) -> None:
+        client = await self._tables.client(INDEX)
+        try:
+            await call_with_retry(
+                lambda _: client.delete_entity(principal_key, tenant_id), service=SERVICE
+            )
+        except ResourceNotFoundError:
+            return
