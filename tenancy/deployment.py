@@ -19,6 +19,7 @@ from tenancy.vault import Vault
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline.transport import AioHttpTransport
     from azure.keyvault.secrets.aio import SecretClient
     from azure.storage.queue.aio import QueueServiceClient
 
@@ -35,12 +36,24 @@ class Deployment:
         self.queues = Queues(self._queue_service())
         self.vault = Vault(self._secret_client)
         self.credentials = Credentials(settings)
+        self._transport: AioHttpTransport | None = None
 
     async def close(self) -> None:
         for part in (self.credentials, self.vault, self.queues, self.tables):
             await part.close()
         if self._identity is not None:
             await self._identity.close()
+        if self._transport is not None:
+            await self._transport.close()
+
+    @property
+    def transport(self) -> AioHttpTransport:
+        """Connections to Azure, pooled for all tenants. Tokens are per request, cookies are not kept."""
+        if self._transport is None:
+            from azure.core.pipeline.transport import AioHttpTransport
+
+            self._transport = AioHttpTransport(connection_timeout=10, read_timeout=60)
+        return self._transport
 
     @property
     def identity(self) -> AsyncTokenCredential:

@@ -1,4 +1,4 @@
-"""A row's values as Python holds them and as Table Storage does (its EDM types), and binary data split over properties."""
+"""A row's values as Python holds them and as Table Storage does (EDM types), and binary data over properties."""
 
 from __future__ import annotations
 

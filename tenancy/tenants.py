@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -17,7 +17,10 @@ from tenancy.rows import Row, Value, read_row
 from tenancy.store import SERVICE, Table, Tables, TenantStore
 
 ROW = "tenant"
-INDEX = "principal"  # PartitionKey: principal key, RowKey: tenant id. The only rows outside a tenant's partition.
+# The only rows outside a tenant's partition: principal key -> tenant id, and the time of the last tick.
+PLATFORM = "platform"
+TICK_PARTITION = "deployment"
+TICK_ROW = "tick"
 
 
 class TenantStatus(StrEnum):
@@ -34,9 +37,9 @@ class Tenant:
     directory_id: DirectoryId  # stored as azure_tenant_id
     status: TenantStatus
     created_at: datetime
-    fingerprint_secret: (
-        str  # name in Key Vault of the key that hashes the tenant's secret-looking values
-    )
+    fingerprint_secret: str  # name in Key Vault of the key that hashes secret-looking values
+    schedule: str = ""  # cron of the scans, UTC; '' is never. Here: a tick reads one row a tenant
+    next_scan_at: datetime | None = None
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -46,6 +49,8 @@ class Tenant:
             "status": self.status.value,
             "created_at": self.created_at,
             "fingerprint_secret": self.fingerprint_secret,
+            "schedule": self.schedule,
+            "next_scan_at": self.next_scan_at,
         }
 
 
@@ -83,6 +88,8 @@ def read_tenant(tenant_id: TenantId, row: Row) -> Tenant:
         status=TenantStatus(values["status"]),
         created_at=values["created_at"],
         fingerprint_secret=values["fingerprint_secret"],
+        schedule=values["schedule"],
+        next_scan_at=values.get("next_scan_at"),
         etag=row.etag,
     )
 
@@ -155,7 +162,7 @@ class Registry:
 
     async def tenants_of(self, principal: Principal) -> list[TenantId]:
         """Ids of the tenants the principal was added to; the user row in the tenant decides what that is worth."""
-        client = await self._tables.client(INDEX)
+        client = await self._tables.client(PLATFORM)
 
         async def read(_: int) -> list[TenantId]:
             entities = client.query_entities(
@@ -166,15 +173,30 @@ class Registry:
         return await call_with_retry(read, service=SERVICE)
 
     async def link(self, principal_key: str, tenant_id: TenantId) -> None:
-        client = await self._tables.client(INDEX)
+        client = await self._tables.client(PLATFORM)
         entity = {"PartitionKey": principal_key, "RowKey": tenant_id, "tenant_id": tenant_id}
         await call_with_retry(lambda _: client.upsert_entity(entity), service=SERVICE)
 
     async def unlink(self, principal_key: str, tenant_id: TenantId) -> None:
-        client = await self._tables.client(INDEX)
+        client = await self._tables.client(PLATFORM)
         try:
             await call_with_retry(
                 lambda _: client.delete_entity(principal_key, tenant_id), service=SERVICE
             )
         except ResourceNotFoundError:
             return
+
+    async def record_tick(self, now: datetime) -> None:
+        client = await self._tables.client(PLATFORM)
+        entity = {"PartitionKey": TICK_PARTITION, "RowKey": TICK_ROW, "at": now}
+        await call_with_retry(lambda _: client.upsert_entity(entity), service=SERVICE)
+
+    async def last_tick(self) -> datetime | None:
+        client = await self._tables.client(PLATFORM)
+        try:
+            entity = await call_with_retry(
+                lambda _: client.get_entity(TICK_PARTITION, TICK_ROW), service=SERVICE
+            )
+        except ResourceNotFoundError:
+            return None
+        return datetime.fromtimestamp(entity["at"].timestamp(), UTC)

@@ -1,0 +1,150 @@
+"""Requests to Azure Resource Manager with one tenant's credential: one pipeline, one error mapping.
+
+The SDK sends the bearer token to whatever host a body's `nextLink` names, so a policy refuses every host but the
+configured one before the token is added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from azure.core import AsyncPipelineClient
+from azure.core.exceptions import ClientAuthenticationError, DecodeError, HttpResponseError
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import (
+    HeadersPolicy,
+    RequestIdPolicy,
+    SansIOHTTPPolicy,
+    UserAgentPolicy,
+)
+from azure.core.rest import HttpRequest
+from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
+
+from errors import NotFound, Refused, Unavailable, Unreadable
+from tenancy.access import TenantContext
+from tenancy.retry import call_with_retry
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.rest import AsyncHttpResponse
+
+SERVICE = "Azure Resource Manager"
+_DENIED_ACTION = re.compile(r"perform action '([^']{1,200})'")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class OneHostPolicy(SansIOHTTPPolicy[HttpRequest, Any]):
+    """Refuses requests to any other origin than the configured one, before authentication adds the token."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__()
+        self._origin = urlsplit(endpoint)[:2]
+
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        if urlsplit(request.http_request.url)[:2] != self._origin:
+            raise Unavailable("Azure pointed to another host. The request was not sent.")
+
+
+class Arm:
+    """ARM with the credential of one tenant."""
+
+    def __init__(
+        self, endpoint: str, scope: str, credential: AsyncTokenCredential, transport: Any
+    ) -> None:
+        policies = [
+            RequestIdPolicy(),
+            HeadersPolicy(),
+            UserAgentPolicy("azure-drift-detector"),
+            OneHostPolicy(endpoint),
+            AsyncARMChallengeAuthenticationPolicy(credential, scope),
+        ]
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
+            endpoint, policies=policies, transport=transport
+        )
+
+    async def get(self, path: str, api_version: str, *, scope: str, budget: float = 60.0) -> Answer:
+        """GETs a path such as `/subscriptions/{id}`. `scope` is what errors name as unreadable."""
+        return await self._send(
+            HttpRequest("GET", path, params={"api-version": api_version}), scope, budget
+        )
+
+    async def get_link(self, url: str, *, scope: str, budget: float = 60.0) -> Answer:
+        """GETs a `nextLink`; refused when it leaves the configured host."""
+        return await self._send(HttpRequest("GET", url), scope, budget)
+
+    async def post(
+        self, path: str, api_version: str, body: Mapping[str, Any], *, scope: str
+    ) -> Answer:
+        content = msgspec.json.encode(body)
+        request = HttpRequest("POST", path, params={"api-version": api_version}, content=content)
+        request.headers["Content-Type"] = "application/json"
+        return await self._send(request, scope, 60.0)
+
+    async def _send(self, request: HttpRequest, scope: str, budget: float) -> Answer:
+        async def attempt(_: int) -> Answer:
+            response = await self._client.send_request(request)
+            if response.status_code >= 400:
+                raise HttpResponseError(response=response)
+            return Answer(response.content, response.headers)
+
+        try:
+            return await call_with_retry(attempt, service=SERVICE, budget=budget)
+        except ClientAuthenticationError as error:
+            raise Refused(_first_line(error.message)) from error
+        except DecodeError as error:
+            raise Unavailable(f"{SERVICE} answered something unreadable.") from error
+        except HttpResponseError as error:
+            raise _mapped(error, scope) from error
+
+
+def open_arm(context: TenantContext, credential: AsyncTokenCredential) -> Arm:
+    """ARM as the tenant sees it."""
+    settings = context.deployment.settings
+    return Arm(settings.arm_endpoint, settings.arm_scope, credential, context.deployment.transport)
+
+
+def decode(answer: Answer, *, scope: str) -> dict[str, Any]:
+    """The JSON object of an answer; a login page or an empty body is an error, not an empty result."""
+    try:
+        document = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Unavailable(f"{SERVICE} answered no JSON for {scope}.") from error
+    if not isinstance(document, dict):
+        raise Unavailable(f"{SERVICE} answered no JSON object for {scope}.")
+    return document
+
+
+def _mapped(error: HttpResponseError, scope: str) -> Exception:
+    status = error.status_code
+    code, message = _azure_error(error)
+    if status == 401:
+        return Refused(f"Azure refused the tenant's token: {message}")
+    if status == 403:
+        action = _DENIED_ACTION.search(message)
+        return Unreadable(message, scope=scope, permission=action[1] if action else "")
+    if status == 404:
+        return NotFound(f"{code}: {message}")
+    return Unavailable(f"{SERVICE} answered {status} {code} for {scope}.")
+
+
+def _azure_error(error: HttpResponseError) -> tuple[str, str]:
+    """Code and message of an ARM error body, whatever shape it has."""
+    detail = error.error
+    code = str(getattr(detail, "code", "") or "")
+    message = str(getattr(detail, "message", "") or error.reason or "")
+    return code, _first_line(message)
+
+
+def _first_line(text: str | None) -> str:
+    lines = (text or "").strip().splitlines()
+    return lines[0][:500] if lines else "no reason given"

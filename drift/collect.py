@@ -1,0 +1,231 @@
+"""Reads what is really there: one subscription through Resource Graph, page by page, and its locks through ARM.
+
+A collection yields every row of every source or raises: what it could not read is never an empty list. Pages are
+followed by `$skipToken` alone; `resultTruncated` was seen to be wrong in both directions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from drift.arm import Answer, Arm, decode
+from errors import Invalid, NotFound, Unavailable, Unreadable
+from tenancy.ids import SubscriptionId, read_guid
+
+GRAPH = "/providers/Microsoft.ResourceGraph/resources"
+GRAPH_API = "2022-10-01"
+SUBSCRIPTION_API = "2022-12-01"
+PROVIDER_API = "2021-04-01"
+LOCK_API = "2020-05-01"
+PAGE_SIZE = 1000
+LARGEST_PAGE_COUNT = 2000  # two million resources in one subscription: a loop, not an inventory
+READ_ACTION = "Microsoft.Resources/subscriptions/read"
+MAX_QUOTA_WAIT = 60.0
+
+_COLUMNS = "id, name, type, kind, location, tags, sku, plan, identity, zones, managedBy, extendedLocation, properties"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part of a subscription that is read as a whole. `query` is '' for what Resource Graph does not have."""
+
+    name: str
+    query: str
+
+
+# Locks are in no table of Resource Graph (its table reference lists none); one ARM list a subscription.
+SOURCES = (
+    Source("resources", f"resources | project {_COLUMNS} | order by id asc"),
+    Source(
+        "resourcecontainers",
+        "resourcecontainers | where type =~ 'microsoft.resources/subscriptions/resourcegroups' "
+        "| project id, name, type, location, tags, managedBy, properties | order by id asc",
+    ),
+    Source(
+        "authorizationresources",
+        "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' "
+        "and id startswith '/subscriptions/' "
+        "| project id, name, type, properties | order by id asc",
+    ),
+    Source(
+        "policyresources",
+        "policyresources | where type =~ 'microsoft.authorization/policyassignments' "
+        "and id startswith '/subscriptions/' "
+        "| project id, name, type, location, identity, properties | order by id asc",
+    ),
+    Source("locks", ""),
+)
+
+
+_P = TypeVar("_P")
+
+
+class _Graph(msgspec.Struct):
+    data: list[msgspec.Raw]
+    total: int | None = msgspec.field(name="totalRecords", default=None)
+    count: int | None = None
+    truncated: str | bool | None = msgspec.field(name="resultTruncated", default=None)
+    skip_token: str | None = msgspec.field(name="$skipToken", default=None)
+
+
+class _List(msgspec.Struct):
+    value: list[msgspec.Raw]
+    next_link: str | None = msgspec.field(name="nextLink", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSubscription:
+    subscription_id: SubscriptionId
+    name: str
+    state: str
+
+
+class SubscriptionReader:
+    """One subscription through one tenant's ARM. Every request is about this subscription and no other."""
+
+    def __init__(self, arm: Arm, subscription_id: SubscriptionId) -> None:
+        self._arm = arm
+        self.subscription_id = subscription_id
+        self.scope = f"/subscriptions/{subscription_id}"
+
+    async def probe(self) -> None:
+        """Proves that the subscription itself can be read. Raises Unreadable, naming what is missing.
+
+        Resource Graph answers a lost Reader role with fewer rows and no hint, so nothing else proves it.
+        """
+        try:
+            answer = await self._arm.get(self.scope, SUBSCRIPTION_API, scope=self.scope)
+        except NotFound as error:
+            raise Unreadable(
+                f"The connection does not see {self.scope}: {error.message}",
+                scope=self.scope,
+                permission=READ_ACTION,
+            ) from error
+        state = str(decode(answer, scope=self.scope).get("state", "Enabled"))
+        if state not in {"Enabled", "Warned", "PastDue"}:
+            raise Unreadable(f"The subscription is {state} in Azure.", scope=self.scope)
+
+    async def pages(self, source: Source) -> AsyncIterator[list[msgspec.Raw]]:
+        """The rows of one source, a page at a time, each row one ARM document in JSON."""
+        read = self._graph_pages(source.query) if source.query else self._locks()
+        async for page in read:
+            yield page
+
+    async def query(self, query: str) -> AsyncIterator[list[msgspec.Raw]]:
+        """The rows of any Resource Graph query over this subscription."""
+        async for page in self._graph_pages(query):
+            yield page
+
+    async def get(self, resource_id: str, api_version: str) -> dict[str, Any]:
+        """The resource as its provider has it. NotFound is the provider's 404 and nothing else."""
+        if not resource_id.lower().startswith(self.scope + "/"):
+            raise Invalid("The resource is not in this subscription.", field="resourceId")
+        answer = await self._arm.get(resource_id, api_version, scope=resource_id, budget=20)
+        return decode(answer, scope=resource_id)
+
+    async def provider(self, namespace: str) -> dict[str, Any]:
+        """`resourceTypes` of a provider with their API versions."""
+        path = f"{self.scope}/providers/{namespace}"
+        answer = await self._arm.get(path, PROVIDER_API, scope=path)
+        return decode(answer, scope=path)
+
+    async def _graph_pages(self, query: str) -> AsyncIterator[list[msgspec.Raw]]:
+        token: str | None = None
+        used: set[str] = set()
+        rows = 0
+        for _ in range(LARGEST_PAGE_COUNT):
+            page = await self._graph_page(query, token)
+            rows += len(page.data)
+            yield page.data
+            if not page.skip_token:
+                self._check_whole(page, rows)
+                return
+            if page.skip_token in used:
+                raise self._broken("repeated a page token")
+            used.add(page.skip_token)
+            token = page.skip_token
+        raise self._broken("did not come to an end")
+
+    async def _graph_page(self, query: str, token: str | None) -> _Graph:
+        options: dict[str, Any] = {"$top": PAGE_SIZE, "resultFormat": "objectArray"}
+        if token:
+            options["$skipToken"] = token
+        body = {"subscriptions": [self.subscription_id], "query": query, "options": options}
+        answer = await self._arm.post(GRAPH, GRAPH_API, body, scope=self.scope)
+        await _wait_for_quota(answer.headers)
+        return self._read(answer, _Graph)
+
+    async def _locks(self) -> AsyncIterator[list[msgspec.Raw]]:
+        path = f"{self.scope}/providers/Microsoft.Authorization/locks"
+        answer = await self._arm.get(path, LOCK_API, scope=path)
+        links: set[str] = set()
+        for _ in range(LARGEST_PAGE_COUNT):
+            page = self._read(answer, _List)
+            yield page.value
+            if not page.next_link:
+                return
+            if page.next_link in links:
+                raise self._broken("repeated a nextLink")
+            links.add(page.next_link)
+            answer = await self._arm.get_link(page.next_link, scope=path)
+        raise self._broken("did not come to an end")
+
+    def _read(self, answer: Answer, shape: type[_P]) -> _P:
+        try:
+            return msgspec.json.decode(answer.body, type=shape)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise self._broken("answered something else than a page of rows") from error
+
+    def _check_whole(self, page: _Graph, rows: int) -> None:
+        """Without a token the answer must be the end: neither cut off nor short of its own count."""
+        if str(page.truncated).lower() == "true":
+            raise self._broken("cut the answer off without a page token")
+        if page.total is not None and rows != page.total:
+            raise self._broken(f"counted {page.total} rows and delivered {rows}")
+
+    def _broken(self, what: str) -> Unavailable:
+        return Unavailable(f"Reading {self.scope}: Azure {what}. Nothing was concluded from it.")
+
+
+async def list_subscriptions(arm: Arm) -> list[SeenSubscription]:
+    """All subscriptions that the tenant's credential can see."""
+    scope = "/subscriptions"
+    answer = await arm.get(scope, SUBSCRIPTION_API, scope=scope)
+    found: list[SeenSubscription] = []
+    for _ in range(LARGEST_PAGE_COUNT):
+        document = decode(answer, scope=scope)
+        values = document.get("value")
+        if not isinstance(values, list):
+            raise Unavailable("Azure answered no list of subscriptions.")
+        found.extend(_read_subscription(value) for value in values)
+        link = document.get("nextLink")
+        if not link:
+            return found
+        answer = await arm.get_link(str(link), scope=scope)
+    raise Unavailable("Azure's list of subscriptions does not come to an end.")
+
+
+def _read_subscription(value: Mapping[str, Any]) -> SeenSubscription:
+    subscription_id = read_guid(
+        str(value.get("subscriptionId", "")).lower(), field="subscriptionId"
+    )
+    return SeenSubscription(
+        SubscriptionId(subscription_id),
+        str(value.get("displayName", ""))[:200],
+        str(value.get("state", "")),
+    )
+
+
+async def _wait_for_quota(headers: Mapping[str, str]) -> None:
+    """Obeys Resource Graph's quota (15 queries in 5 s by default): at 0 remaining, wait for the reset."""
+    if headers.get("x-ms-user-quota-remaining") != "0":
+        return
+    parts = headers.get("x-ms-user-quota-resets-after", "").split(":")
+    if len(parts) == 3 and all(part.replace(".", "", 1).isdigit() for part in parts):
+        hours, minutes, seconds = (float(part) for part in parts)
+        await asyncio.sleep(min(MAX_QUOTA_WAIT, hours * 3600 + minutes * 60 + seconds))
