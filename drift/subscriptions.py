@@ -1,0 +1,133 @@
+"""The subscriptions of a tenant: what its connection sees, which are monitored, which baseline is active."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from drift.arm import open_arm
+from drift.collect import SeenSubscription, list_subscriptions
+from errors import Conflict
+from tenancy.access import TenantContext
+from tenancy.ids import SubscriptionId
+from tenancy.rows import Row, Value
+from tenancy.store import Table, TenantStore
+
+PREFIX = "s."
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    subscription_id: SubscriptionId
+    name: str
+    state: str  # as Azure says: Enabled, Warned, PastDue, Disabled …; Invisible when the connection lost it
+    monitored: bool
+    seen_at: datetime
+    active_baseline: str = ""  # id of the baseline version it is held against
+    baseline_version: int = 0  # the highest version given so far
+    etag: str = ""
+
+    def values(self) -> dict[str, Value]:
+        return {
+            "name": self.name,
+            "state": self.state,
+            "monitored": self.monitored,
+            "seen_at": self.seen_at,
+            "active_baseline": self.active_baseline,
+            "baseline_version": self.baseline_version,
+        }
+
+
+INVISIBLE = "Invisible"
+
+
+async def get_subscription(store: TenantStore, subscription_id: SubscriptionId) -> Subscription:
+    return _read(await store.get(Table.SUBSCRIPTION, PREFIX + subscription_id))
+
+
+async def subscriptions(store: TenantStore) -> AsyncIterator[Subscription]:
+    async for row in store.rows(Table.SUBSCRIPTION, prefix=PREFIX):
+        yield _read(row)
+
+
+async def page_subscriptions(
+    store: TenantStore, *, after: str, limit: int
+) -> tuple[list[Subscription], str]:
+    rows, cursor = await store.page(Table.SUBSCRIPTION, prefix=PREFIX, after=after, limit=limit)
+    return [_read(row) for row in rows], cursor
+
+
+async def save(store: TenantStore, subscription: Subscription) -> Subscription:
+    """Writes a subscription that was read before. Raises Stale when somebody else changed it meanwhile."""
+    key = PREFIX + subscription.subscription_id
+    etag = await store.update(
+        Table.SUBSCRIPTION, key, subscription.values(), etag=subscription.etag
+    )
+    return replace(subscription, etag=etag)
+
+
+async def refresh(context: TenantContext, *, now: datetime) -> list[Subscription]:
+    """Lists the subscriptions with the tenant's own credential and brings their rows up to date.
+
+    New ones are monitored from the start. One that is no longer listed is marked Invisible, never removed: a lost
+    permission looks just like that.
+    """
+    arm = open_arm(context, await context.credential())
+    seen = await list_subscriptions(arm)
+    return await merge(context.store, seen, now=now)
+
+
+async def merge(
+    store: TenantStore, seen: Iterable[SeenSubscription], *, now: datetime
+) -> list[Subscription]:
+    """Merges a listing into the rows and returns all rows. Rows that say the same are not written."""
+    known = {row.subscription_id: row async for row in subscriptions(store)}
+    listed = {item.subscription_id: item for item in seen}
+    result = []
+    for subscription_id in sorted(known.keys() | listed.keys()):
+        before = known.get(subscription_id)
+        after = _merged(before, listed.get(subscription_id), subscription_id, now)
+        if before is None:
+            after = await _add(store, after)
+        elif (before.name, before.state) != (after.name, after.state):
+            after = await save(store, after)
+        result.append(after)
+    return result
+
+
+async def _add(store: TenantStore, subscription: Subscription) -> Subscription:
+    key = PREFIX + subscription.subscription_id
+    try:
+        etag = await store.insert(Table.SUBSCRIPTION, key, subscription.values())
+    except Conflict:  # another refresh was quicker
+        return await get_subscription(store, subscription.subscription_id)
+    return replace(subscription, etag=etag)
+
+
+def _merged(
+    before: Subscription | None,
+    seen: SeenSubscription | None,
+    subscription_id: SubscriptionId,
+    now: datetime,
+) -> Subscription:
+    if before is None:
+        name, state = (seen.name, seen.state) if seen else ("", INVISIBLE)
+        return Subscription(subscription_id, name, state, monitored=True, seen_at=now)
+    if seen is None:
+        return replace(before, state=INVISIBLE)
+    return replace(before, name=seen.name, state=seen.state, seen_at=now)
+
+
+def _read(row: Row) -> Subscription:
+    values = row.values
+    return Subscription(
+        subscription_id=SubscriptionId(row.key.removeprefix(PREFIX)),
+        name=values["name"],
+        state=values["state"],
+        monitored=values["monitored"],
+        seen_at=values["seen_at"],
+        active_baseline=values["active_baseline"],
+        baseline_version=values["baseline_version"],
+        etag=row.etag,
+    )
