@@ -6,7 +6,6 @@ for it. What an acceptance or a person's ignore covers is one value (`accepted_d
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -122,8 +121,9 @@ class Advance:
 
 
 def identify(subscription_id: str, key: ResourceKey) -> str:
-    """The id of a resource's finding. It follows from what is found, so a repeated scan message finds the same one."""
-    return hashlib.sha256(f"{subscription_id.lower()}|{key}".encode()).hexdigest()[:32]
+    """The id of a resource's finding. It follows from what is found, so a repeated scan message finds the same one,
+    and begins with the subscription, so that storage finds a subscription's findings together."""
+    return f"{subscription_id.lower()}.{key}"
 
 
 def advance(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType, TypeAlias
+from typing import Any, NewType, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+# Not recursive: msgspec, which stores findings, cannot decode into a recursive alias.
+Json: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 ResourceKey = NewType("ResourceKey", str)
 """32 hex digits, a hash of the lower-cased resource id: safe in row keys and URL paths, where an ARM id is not."""
