@@ -1,0 +1,105 @@
+"""A route's signature is its authorisation: `tenant: Viewer`, `tenant: Operator`, `tenant: Admin`, `who: Platform`.
+
+The tenant is the signed-in principal's own; `X-Tenant-Id` chooses among several. There is no other way into a route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from errors import Forbidden, Invalid, PreconditionRequired
+from tenancy.access import TenantContext, enter, require_platform
+from tenancy.deployment import Deployment
+from tenancy.ids import TenantId, read_guid
+from tenancy.principal import Principal, read_principal
+from tenancy.roles import Permission
+
+TENANT_HEADER = "x-tenant-id"
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def deployment_of(request: Request) -> Deployment:
+    deployment: Deployment = request.app.state.deployment()
+    return deployment
+
+
+def now_of(request: Request) -> datetime:
+    """The time of the request: one moment for everything it writes."""
+    now: datetime = request.app.state.clock()
+    return now
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+TheDeployment = Annotated[Deployment, Depends(deployment_of)]
+Now = Annotated[datetime, Depends(now_of)]
+
+
+def principal_of(request: Request, deployment: TheDeployment) -> Principal:
+    if request.method in UNSAFE and not _sent_by_script(request):
+        # A form on a foreign page cannot send these headers: cross-site request forgery ends here.
+        raise Forbidden("Send the header X-Tenant-Id or X-Requested-With with every change.")
+    return read_principal(request.headers.items(), deployment.settings)
+
+
+def _sent_by_script(request: Request) -> bool:
+    return TENANT_HEADER in request.headers or "x-requested-with" in request.headers
+
+
+ThePrincipal = Annotated[Principal, Depends(principal_of)]
+
+
+def platform_of(principal: ThePrincipal, deployment: TheDeployment) -> Principal:
+    require_platform(deployment, principal)
+    return principal
+
+
+Platform = Annotated[Principal, Depends(platform_of)]
+
+
+async def chosen_tenant(request: Request, principal: Principal, deployment: Deployment) -> TenantId:
+    """The one tenant this request is about."""
+    values = request.headers.getlist(TENANT_HEADER)
+    if len(values) > 1:
+        raise Invalid("Send X-Tenant-Id once.", field="X-Tenant-Id")
+    if values:
+        return TenantId(read_guid(values[0], field="X-Tenant-Id"))
+    known = await deployment.registry.tenants_of(principal)
+    if len(known) != 1:
+        raise Invalid("Say which tenant: send the header X-Tenant-Id.", field="X-Tenant-Id")
+    return known[0]
+
+
+def entering(permission: Permission) -> Callable[..., Awaitable[TenantContext]]:
+    """The dependency that lets a caller with this permission into its tenant."""
+
+    async def entered(
+        request: Request, principal: ThePrincipal, deployment: TheDeployment, now: Now
+    ) -> TenantContext:
+        tenant_id = await chosen_tenant(request, principal, deployment)
+        context = await enter(deployment, principal, tenant_id, now=now)
+        context.require(permission)
+        return context
+
+    return entered
+
+
+Viewer = Annotated[TenantContext, Depends(entering(Permission.READ))]
+Operator = Annotated[TenantContext, Depends(entering(Permission.OPERATE))]
+Admin = Annotated[TenantContext, Depends(entering(Permission.ADMINISTER))]
+
+
+def required_etag(if_match: Annotated[str | None, Header()] = None) -> str:
+    """The ETag of what the caller read; `*` would overwrite what nobody looked at."""
+    if not if_match or if_match == "*":
+        raise PreconditionRequired("Send If-Match with the ETag of what you read.")
+    return if_match
+
+
+IfMatch = Annotated[str, Depends(required_etag)]

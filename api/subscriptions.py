@@ -1,0 +1,75 @@
+"""/api/subscriptions: what the connection sees, and which of it is monitored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+
+from api.access import IfMatch, Now, Operator, Viewer
+from api.paging import PageSize, Token, tenant_pager
+from api.shapes import Guid, ListOf, Shape, View
+from drift.subscriptions import Subscription, get_subscription, page_subscriptions, refresh, save
+from tenancy import audit
+from tenancy.ids import SubscriptionId
+
+router = APIRouter(prefix="/api/subscriptions", tags=["subscriptions"])
+
+
+class SubscriptionView(View):
+    id: str
+    name: str
+    state: str
+    monitored: bool
+    seen_at: datetime
+    active_baseline: str | None
+    etag: str
+
+
+class SubscriptionPatch(Shape):
+    monitored: bool
+
+
+@router.get("", response_model=ListOf[SubscriptionView])
+async def list_subscriptions(
+    tenant: Viewer, request: Request, size: PageSize = 100, token: Token = None
+) -> ListOf[SubscriptionView]:
+    pager = await tenant_pager(request, tenant)
+    rows, cursor = await page_subscriptions(tenant.store, after=pager.start(token), limit=size)
+    return ListOf(value=[_view(row) for row in rows], next_link=pager.link(cursor))
+
+
+@router.post("/refresh", response_model=ListOf[SubscriptionView])
+async def refresh_subscriptions(tenant: Operator, now: Now) -> ListOf[SubscriptionView]:
+    """Asks Azure which subscriptions the connection sees. New ones are monitored from now on."""
+    return ListOf(value=[_view(row) for row in await refresh(tenant, now=now)])
+
+
+@router.patch("/{subscription_id}", response_model=SubscriptionView)
+async def change_subscription(
+    subscription_id: Guid,
+    tenant: Operator,
+    body: SubscriptionPatch,
+    etag: IfMatch,
+    now: Now,
+    response: Response,
+) -> SubscriptionView:
+    before = await get_subscription(tenant.store, SubscriptionId(subscription_id))
+    after = await save(tenant.store, replace(before, monitored=body.monitored, etag=etag))
+    action = "subscription.monitor" if body.monitored else "subscription.unmonitor"
+    await audit.record(tenant.store, tenant.actor, action, subscription_id, now=now)
+    response.headers["ETag"] = after.etag
+    return _view(after)
+
+
+def _view(row: Subscription) -> SubscriptionView:
+    return SubscriptionView(
+        id=row.subscription_id,
+        name=row.name,
+        state=row.state,
+        monitored=row.monitored,
+        seen_at=row.seen_at,
+        active_baseline=row.active_baseline or None,
+        etag=row.etag,
+    )

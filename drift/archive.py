@@ -1,0 +1,102 @@
+"""Documents at rest: packs named by their content, and snapshots that are small indexes over packs.
+
+Both are written once and never changed, so writing them again is harmless and reading one half-written is impossible:
+a snapshot counts only once something points at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from drift.engine.index import SnapshotIndex
+from drift.engine.model import Document
+from drift.engine.packing import Pack, unpack
+from errors import NotFound
+from tenancy.ids import SubscriptionId
+from tenancy.rows import ENTITY_BINARY, join_binary, split_binary
+from tenancy.store import Table, TenantStore
+
+_PACK, _SNAPSHOT = "p.", "s."
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The newest complete state of a subscription: which snapshot, of when, by which scan."""
+
+    subscription_id: SubscriptionId
+    snapshot_id: str
+    scan_id: str
+    taken_at: datetime
+    resources: int
+    fence: int  # the lease number of the scan that wrote it: an earlier scan cannot overwrite a later one
+    etag: str = ""
+
+
+async def save_packs(store: TenantStore, packs: Iterable[Pack]) -> int:
+    """Writes packs and returns how many."""
+    return await store.put_all(
+        Table.PACK, ((_PACK + pack.name, split_binary(pack.data)) for pack in packs)
+    )
+
+
+async def load_pack(store: TenantStore, name: str) -> list[Document]:
+    row = await store.find(Table.PACK, _PACK + name)
+    if row is None:
+        raise NotFound(f"Pack {name} is missing from storage.")
+    return unpack(join_binary(row.values))
+
+
+async def save_snapshot(store: TenantStore, index: SnapshotIndex) -> str:
+    """Writes the index and returns the snapshot's id. Its packs must have been written before."""
+    data = index.encode()
+    pieces = [data[start : start + ENTITY_BINARY] for start in range(0, len(data), ENTITY_BINARY)]
+    rows = (
+        (f"{_SNAPSHOT}{index.snapshot_id}.{number:04d}", {"of": len(pieces), **split_binary(piece)})
+        for number, piece in enumerate(pieces)
+    )
+    await store.put_all(Table.PACK, rows)
+    return index.snapshot_id
+
+
+async def load_snapshot(store: TenantStore, snapshot_id: str) -> SnapshotIndex:
+    rows = [row async for row in store.rows(Table.PACK, prefix=f"{_SNAPSHOT}{snapshot_id}.")]
+    if not rows or len(rows) != rows[0].values["of"]:
+        raise NotFound(f"Snapshot {snapshot_id} is missing from storage.")
+    return SnapshotIndex.decode(b"".join(join_binary(row.values) for row in rows))
+
+
+async def find_configuration(
+    store: TenantStore, subscription_id: SubscriptionId
+) -> Configuration | None:
+    row = await store.find(Table.CONFIGURATION, subscription_id)
+    if row is None:
+        return None
+    values = row.values
+    return Configuration(
+        subscription_id,
+        values["snapshot_id"],
+        values["scan_id"],
+        values["taken_at"],
+        values["resources"],
+        values["fence"],
+        row.etag,
+    )
+
+
+async def point_to(store: TenantStore, configuration: Configuration) -> Configuration:
+    """Moves the pointer to a newer snapshot. Raises Stale or Conflict when another scan moved it meanwhile."""
+    values = {
+        "snapshot_id": configuration.snapshot_id,
+        "scan_id": configuration.scan_id,
+        "taken_at": configuration.taken_at,
+        "resources": configuration.resources,
+        "fence": configuration.fence,
+    }
+    key = configuration.subscription_id
+    if configuration.etag:
+        etag = await store.update(Table.CONFIGURATION, key, values, etag=configuration.etag)
+    else:
+        etag = await store.insert(Table.CONFIGURATION, key, values)
+    return replace(configuration, etag=etag)

@@ -1,0 +1,210 @@
+"""Findings as rows, and what people do with them. Findings and the events to tell are committed together.
+
+The events wait in outbox rows of the same table, because a transaction covers one table and one partition: a notice is
+never sent for a finding that is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from drift.engine.findings import Event, Finding
+from drift.engine.model import Change, Json
+from errors import NotFound
+from tenancy.ids import SubscriptionId
+from tenancy.rows import Row, Value, join_binary, split_binary, weigh
+from tenancy.store import TRANSACTION_BYTES, TRANSACTION_LIMIT, Operation, Table, TenantStore, Write
+
+_FINDING, _OUTBOX = "f.", "o."
+LARGEST_VALUE = 2_000  # bytes of JSON; a longer before or after is cut, the snapshots have it whole
+MOST_CHANGES = 120  # kept with one finding, which must fit one row of 900 kB
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a scan needs of a stored finding to see that nothing is new."""
+
+    finding_id: str
+    status: str
+    evidence: str
+    baseline_digest: str
+    current_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A finding to write, the version it was made from, and the event to tell, if any."""
+
+    finding: Finding
+    etag: str  # '' when it is new
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    finding: Finding
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Events committed with their findings and not yet turned into a notice."""
+
+    key: str
+    notice_id: str
+    scan_id: str
+    events: tuple[tuple[str, str], ...]  # (finding id, event)
+
+
+async def known_findings(
+    store: TenantStore, subscription_id: SubscriptionId
+) -> AsyncIterator[Known]:
+    columns = ("status", "evidence", "baseline_digest", "current_digest")
+    prefix = f"{_FINDING}{subscription_id}."
+    async for row in store.rows(Table.FINDING, prefix=prefix, columns=columns):
+        yield Known(
+            row.key.removeprefix(_FINDING),
+            row.values["status"],
+            row.values["evidence"],
+            row.values["baseline_digest"],
+            row.values["current_digest"],
+        )
+
+
+async def find_finding(store: TenantStore, finding_id: str) -> Stored | None:
+    row = await store.find(Table.FINDING, _FINDING + finding_id)
+    return _read(row) if row else None
+
+
+async def get_finding(store: TenantStore, finding_id: str) -> Stored:
+    stored = await find_finding(store, finding_id)
+    if stored is None:
+        raise NotFound("There is no such finding.")
+    return stored
+
+
+async def page_findings(
+    store: TenantStore, *, subscription_id: str = "", after: str, limit: int
+) -> tuple[list[Stored], str]:
+    prefix = f"{_FINDING}{subscription_id}." if subscription_id else _FINDING
+    rows, cursor = await store.page(Table.FINDING, prefix=prefix, after=after, limit=limit)
+    return [_read(row) for row in rows], cursor
+
+
+async def save_finding(store: TenantStore, finding: Finding, *, etag: str) -> str:
+    """What a person decided. Raises Stale when a scan or somebody else wrote the finding meanwhile."""
+    key = _FINDING + finding.finding_id
+    return await store.update(Table.FINDING, key, _values(finding), etag=etag)
+
+
+async def commit(
+    store: TenantStore,
+    subscription_id: SubscriptionId,
+    scan_id: str,
+    transitions: Sequence[Transition],
+) -> None:
+    """Writes findings and their events, both or neither, in as few transactions as fit.
+
+    Raises Stale or Conflict when a finding was changed meanwhile; the scan is then repeated and sees the new one.
+    """
+    for batch in _batches(transitions):
+        operations = [operation for _, operation in batch]
+        events = tuple(
+            (item.finding.finding_id, item.event.value) for item, _ in batch if item.event
+        )
+        if events:
+            operations.append(_outbox(subscription_id, scan_id, events))
+        await store.transact(Table.FINDING, operations)
+
+
+def _batches(transitions: Sequence[Transition]) -> Iterator[list[tuple[Transition, Operation]]]:
+    """Cuts the transitions so that each batch and its outbox row fit one transaction."""
+    batch: list[tuple[Transition, Operation]] = []
+    size = 0
+    for transition in transitions:
+        operation = _write(transition)
+        weight = weigh(operation.values or {})
+        full = len(batch) == TRANSACTION_LIMIT - 1 or size + weight > TRANSACTION_BYTES
+        if batch and full:
+            yield batch
+            batch, size = [], 0
+        batch.append((transition, operation))
+        size += weight
+    if batch:
+        yield batch
+
+
+async def outbox(store: TenantStore, subscription_id: SubscriptionId) -> list[Outbox]:
+    rows = store.rows(Table.FINDING, prefix=f"{_OUTBOX}{subscription_id}.")
+    return [
+        Outbox(row.key, row.values["notice_id"], row.values["scan_id"], _events(row))
+        async for row in rows
+    ]
+
+
+async def clear_outbox(store: TenantStore, entry: Outbox) -> None:
+    await store.delete(Table.FINDING, entry.key)
+
+
+def shorten(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Changes small enough to rest in one row: the worst first to be kept, long values cut and marked as cut."""
+    worst = sorted(changes, key=lambda change: (-change.severity.rank, change.path))
+    return tuple(_short(change) for change in worst[:MOST_CHANGES])
+
+
+def _short(change: Change) -> Change:
+    return replace(change, before=_short_value(change.before), after=_short_value(change.after))
+
+
+def _short_value(value: Json) -> Json:
+    size = len(msgspec.json.encode(value))
+    if size <= LARGEST_VALUE:
+        return value
+    return {
+        "truncated": True,
+        "bytes": size,
+        "sha256": hashlib.sha256(msgspec.json.encode(value)).hexdigest(),
+    }
+
+
+def _write(transition: Transition) -> Operation:
+    key = _FINDING + transition.finding.finding_id
+    values = _values(transition.finding)
+    if transition.etag:
+        return Operation(Write.UPDATE, key, values, transition.etag)
+    return Operation(Write.INSERT, key, values)
+
+
+def _outbox(
+    subscription_id: SubscriptionId, scan_id: str, events: tuple[tuple[str, str], ...]
+) -> Operation:
+    digest = hashlib.sha256(msgspec.json.encode((scan_id, events))).hexdigest()[:24]
+    values: dict[str, Value] = {
+        "notice_id": f"{scan_id}.{digest}",
+        "scan_id": scan_id,
+        **split_binary(msgspec.json.encode(events)),
+    }
+    return Operation(Write.PUT, f"{_OUTBOX}{subscription_id}.{digest}", values)
+
+
+def _events(row: Row) -> tuple[tuple[str, str], ...]:
+    return msgspec.json.decode(join_binary(row.values), type=tuple[tuple[str, str], ...])
+
+
+def _values(finding: Finding) -> dict[str, Value]:
+    return {
+        "status": finding.status.value,
+        "severity": finding.severity.value,
+        "evidence": finding.evidence.value,
+        "baseline_digest": finding.baseline_digest,
+        "current_digest": finding.current_digest,
+        **split_binary(msgspec.json.encode(finding)),
+    }
+
+
+def _read(row: Row) -> Stored:
+    return Stored(msgspec.json.decode(join_binary(row.values), type=Finding), row.etag)
