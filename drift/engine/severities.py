@@ -1,0 +1,180 @@
+"""The built-in severity rules: data files in severity/, read once, and the one place that applies them to a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+import msgspec
+
+from drift.engine.conditions import Condition, Direction, Touched, folded, reaches
+from drift.engine.model import Change, ChangeKind, Json, Severity
+from drift.engine.patterns import SegmentPattern, like, split
+from drift.engine.spots import Spot, find_spots, find_values, meets
+from errors import NotFound
+
+FOLDER = Path(__file__).parent / "severity"
+CLOSED = "-closed"
+
+
+class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition on a value beside the changed one (`name`) or anywhere in the resource (`/pointer`)."""
+
+    at: tuple[str, ...]
+    like: tuple[str, ...] = ()  # '' is a missing value
+    ports: tuple[int, ...] = ()
+
+
+class BuiltInRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of what a change means. `severity` is for the opening direction, `closing` for its undoing.
+
+    `paths` are JSON Pointers in which `*` is any one segment; '' is the resource itself coming or going. A fallback
+    rule, in which `**` may stand too, decides only where no other rule has a say.
+    """
+
+    id: str
+    title: str  # what is so now, in the opening direction
+    reason: str  # why that matters
+    action: str  # what to do
+    types: tuple[str, ...]
+    paths: tuple[str, ...]
+    severity: Severity
+    weak: Condition = Touched()
+    closing: Severity = Severity.LOW
+    where: tuple[Test, ...] = ()  # each must be known and true
+    unless: tuple[Test, ...] = ()  # none may be known and true
+    kinds: tuple[ChangeKind, ...] = ()
+    fallback: bool = False
+    area: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    severity: Severity
+    rule: str
+    decides: bool = True  # False: it says something of a part only, the whole has to be rated too
+
+
+def rate(change: Change, resource_type: str, *, before: Json = None, after: Json = None) -> Verdict:
+    """The worst that any built-in rule says of the change; before and after are the whole resource, where at hand.
+
+    An added resource is rated at least as such; what it opens can only make that worse.
+    """
+    before = change.before if before is None and not change.path else before
+    after = change.after if after is None and not change.path else after
+    segments = split(change.path)
+    verdicts = [
+        verdict
+        for rule in _rules_for(resource_type.lower())
+        if (verdict := _apply(rule, change, segments, before, after))
+    ]
+    if not any(verdict.decides for verdict in verdicts):
+        verdicts.append(_fall_back(change, resource_type))
+    return max(verdicts, key=lambda verdict: verdict.severity.rank)
+
+
+def describe(rule_id: str) -> BuiltInRule:
+    """Title, reason and action of a rule, by the id that a change carries. Raises NotFound for a tenant's rule."""
+    rule = _by_id().get(rule_id)
+    if rule is None:
+        raise NotFound(f"There is no built-in rule {rule_id!r}.")
+    return rule
+
+
+@cache
+def built_in() -> tuple[BuiltInRule, ...]:
+    """Every rule, specific before fallback, in the order of the files."""
+    rules = []
+    for file in sorted(FOLDER.glob("*.json")):
+        read = msgspec.json.decode(file.read_bytes(), type=list[BuiltInRule])
+        rules += [msgspec.structs.replace(rule, area=file.stem) for rule in read]
+    return tuple(sorted(rules, key=lambda rule: rule.fallback))
+
+
+@cache
+def _by_id() -> dict[str, BuiltInRule]:
+    rules = {rule.id: rule for rule in built_in()}
+    return rules | {rule.id + CLOSED: _undone(rule) for rule in built_in()}
+
+
+def _undone(rule: BuiltInRule) -> BuiltInRule:
+    return msgspec.structs.replace(
+        rule,
+        id=rule.id + CLOSED,
+        title=f"No longer: {rule.title[:1].lower()}{rule.title[1:]}",
+        reason="This is the safer direction. It is still a difference from the baseline.",
+        action="If it was intended, accept it or capture a new baseline.",
+        severity=rule.closing,
+    )
+
+
+@lru_cache(maxsize=2048)
+def _rules_for(resource_type: str) -> tuple[BuiltInRule, ...]:
+    return tuple(r for r in built_in() if not r.fallback and _is_for(r, resource_type))
+
+
+@lru_cache(maxsize=2048)
+def _fallbacks_for(resource_type: str) -> tuple[BuiltInRule, ...]:
+    return tuple(r for r in built_in() if r.fallback and _is_for(r, resource_type))
+
+
+def _is_for(rule: BuiltInRule, resource_type: str) -> bool:
+    return any(like(pattern, resource_type) for pattern in rule.types)
+
+
+def _fall_back(change: Change, resource_type: str) -> Verdict:
+    rules = _fallbacks_for(resource_type.lower())
+    return next(Verdict(rule.severity, rule.id) for rule in rules if _is_fallback(rule, change))
+
+
+def _is_fallback(rule: BuiltInRule, change: Change) -> bool:
+    if rule.kinds and change.kind not in rule.kinds:
+        return False
+    return any(SegmentPattern(split(path)).matches(change.path) for path in rule.paths)
+
+
+def _apply(
+    rule: BuiltInRule, change: Change, segments: tuple[str, ...], before: Json, after: Json
+) -> Verdict | None:
+    if rule.kinds and change.kind not in rule.kinds:
+        return None
+    for path in rule.paths:
+        pattern = split(path)
+        if not meets(pattern, segments):
+            continue
+        within = bool(pattern) and not segments  # something inside a resource that came or went
+        then = find_spots(pattern, segments, change.before, before)
+        now = find_spots(pattern, segments, change.after, after)
+        direction = _direction(rule, then, now)
+        if direction is Direction.OPENED:
+            return Verdict(rule.severity, rule.id, decides=not within)
+        if direction is Direction.CLOSED and not within:
+            return Verdict(rule.closing, rule.id + CLOSED)
+    return None
+
+
+def _direction(rule: BuiltInRule, then: list[Spot], now: list[Spot]) -> Direction | None:
+    """Only what the rule's tests hold for is compared."""
+    then = [spot for spot in then if _stands(rule, spot)]
+    now = [spot for spot in now if _stands(rule, spot)]
+    if not then and not now:
+        return None
+    return rule.weak.direction([spot.value for spot in then], [spot.value for spot in now])
+
+
+def _stands(rule: BuiltInRule, spot: Spot) -> bool:
+    return all(_holds(test, spot) for test in rule.where) and not any(
+        _holds(test, spot) for test in rule.unless
+    )
+
+
+def _holds(test: Test, spot: Spot) -> bool:
+    """Known and true. What is not known is not true."""
+    sources = [(spot.root if at.startswith("/") else spot.beside, at) for at in test.at]
+    known = [find_values(source, split(at)) for source, at in sources if source is not None]
+    texts = [text for values in known for text in folded(values)]
+    return any(
+        any(like(pattern.lower(), text) for pattern in test.like) or reaches(text, test.ports)
+        for text in texts
+    )
