@@ -1,0 +1,90 @@
+"""Facts as they are on disk, read when a type is first asked for and then kept.
+
+`global.jsonl` holds for every type; `types.jsonl` for the types that its patterns name; `readonly/<namespace>.json`
+is generated from Microsoft's management packages (`python -m dev.facts`). A fact is one line with its reason and
+source, so that a review sees each of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from drift.engine.facts.model import Fact, FactKind, TypeFacts
+
+READ_ONLY_REASON = "read-only: no request of the resource's API accepts it"
+
+
+@cache
+def facts_for(resource_type: str) -> TypeFacts:
+    """What is known about a resource type, given in any letter case. A type nobody knows has the global facts."""
+    folded = resource_type.strip("/").lower()
+    if folded != resource_type:
+        return facts_for(folded)
+    entry = _generated(folded.partition("/")[0]).get(folded, {})
+    source = entry.get("source", "")
+    return TypeFacts(
+        resource_type=folded,
+        facts=(*_global_facts(), *_read_only_facts(entry, source), *_written_facts(folded)),
+        generated_from=source,
+    )
+
+
+@cache
+def _global_facts() -> tuple[Fact, ...]:
+    return tuple(_fact(line) for line in _lines("global.jsonl"))
+
+
+def _written_facts(resource_type: str) -> Iterator[Fact]:
+    for pattern, fact in _type_lines():
+        if fnmatchcase(resource_type, pattern):
+            yield fact
+
+
+@cache
+def _type_lines() -> tuple[tuple[str, Fact], ...]:
+    return tuple((str(line["type"]).lower(), _fact(line)) for line in _lines("types.jsonl"))
+
+
+def _fact(line: Mapping[str, Any]) -> Fact:
+    return Fact(
+        segments=tuple(str(line["path"]).lower().strip("/").split("/")),
+        kind=FactKind(line["kind"]),
+        reason=line["reason"],
+        source=line["source"],
+        keys=tuple(key.lower() for key in line.get("keys", ())),
+        value=line.get("value"),
+    )
+
+
+def _read_only_facts(entry: Mapping[str, Any], source: str) -> Iterator[Fact]:
+    for kind, reason in ((FactKind.READ_ONLY, READ_ONLY_REASON), (FactKind.REFERENCE, "")):
+        for segments in _leaves(entry.get(kind.value, {}), ()):
+            yield Fact(segments, kind, reason, source)
+
+
+def _leaves(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, below in tree.items():
+        if below:
+            yield from _leaves(below, (*above, name))
+        else:
+            yield (*above, name)
+
+
+@cache
+def _generated(namespace: str) -> Mapping[str, Any]:
+    """The generated entries of one provider namespace, by type. Namespaces without a package have none."""
+    path = files(__package__) / "readonly" / f"{namespace}.json"
+    if not path.is_file():
+        return {}
+    entries: Mapping[str, Any] = json.loads(path.read_bytes())["types"]
+    return entries
+
+
+def _lines(name: str) -> Iterator[dict[str, Any]]:
+    text = (files(__package__) / name).read_text(encoding="utf-8")
+    return (json.loads(line) for line in text.splitlines() if line.strip())
