@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import msgspec
 
@@ -51,6 +52,29 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of findings is narrowed to. Empty members let everything pass."""
+
+    statuses: frozenset[str] = frozenset()
+    severities: frozenset[str] = frozenset()
+    resource_type: str = ""  # lower case
+    resource: str = ""  # part of the resource id, lower case
+    since: datetime | None = None  # last seen to change at or after
+
+    def passes(self, row: Row) -> bool:
+        values = row.values
+        if self.statuses and values["status"] not in self.statuses:
+            return False
+        if self.severities and values["severity"] not in self.severities:
+            return False
+        if self.resource_type and values["resource_type"] != self.resource_type:
+            return False
+        if self.resource and self.resource not in values["resource_id"].lower():
+            return False
+        return self.since is None or values["last_seen"] >= self.since
+
+
+@dataclass(frozen=True, slots=True)
 class Outbox:
     """Events committed with their findings and not yet turned into a notice."""
 
@@ -88,11 +112,18 @@ async def get_finding(store: TenantStore, finding_id: str) -> Stored:
 
 
 async def page_findings(
-    store: TenantStore, *, subscription_id: str = "", after: str, limit: int
+    store: TenantStore, wanted: Filter, *, subscription_id: str = "", after: str, limit: int
 ) -> tuple[list[Stored], str]:
+    """Up to `limit` findings that pass the filter, in order of subscription and resource key."""
     prefix = f"{_FINDING}{subscription_id}." if subscription_id else _FINDING
-    rows, cursor = await store.page(Table.FINDING, prefix=prefix, after=after, limit=limit)
-    return [_read(row) for row in rows], cursor
+    found: list[Stored] = []
+    async for row in store.rows(Table.FINDING, prefix=prefix, after=after):
+        if not wanted.passes(row):
+            continue
+        if len(found) == limit:
+            return found, _FINDING + found[-1].finding.finding_id
+        found.append(_read(row))
+    return found, ""
 
 
 async def save_finding(store: TenantStore, finding: Finding, *, etag: str) -> str:
@@ -202,6 +233,9 @@ def _values(finding: Finding) -> dict[str, Value]:
         "evidence": finding.evidence.value,
         "baseline_digest": finding.baseline_digest,
         "current_digest": finding.current_digest,
+        "resource_type": finding.resource_type,
+        "resource_id": finding.resource_id,
+        "last_seen": finding.last_seen,
         **split_binary(msgspec.json.encode(finding)),
     }
 

@@ -1,0 +1,38 @@
+"""The one FastAPI app behind every HTTP trigger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI
+
+from api import baselines, connection, findings, me, scans, settings_routes, subscriptions, tenants
+from api.access import utc_now
+from api.errors import add_error_handlers
+from api.middleware import LARGEST_BODY, Guard
+from tenancy.deployment import Deployment
+
+ROUTERS = (me, tenants, settings_routes, connection, subscriptions, baselines, scans, findings)
+
+
+def create_app(
+    deployment: Callable[[], Deployment], clock: Callable[[], datetime] = utc_now
+) -> FastAPI:
+    """`deployment` is asked at each request: it is made once and lazily, shared with timers and queues."""
+    app = FastAPI(
+        title="Azure Drift Detector",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
+        telemetry={"auto_configure": False},
+    )
+    app.state.deployment = deployment
+    app.state.clock = clock
+    add_error_handlers(app)
+    app.add_middleware(Guard, largest_body=LARGEST_BODY)
+    for area in ROUTERS:
+        app.include_router(area.router)
+    return app

@@ -1,0 +1,217 @@
+"""/api/findings: what drifted, and what people decide about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, Field
+
+from api.access import IfMatch, Now, Operator, Viewer
+from api.paging import PageSize, Token, tenant_pager
+from api.shapes import GUID_PATTERN, ListOf, Reason, RowKey, Shape, View
+from drift.engine import findings as life
+from drift.engine.findings import Evidence, Finding, Status
+from drift.engine.model import ChangeKind, Severity
+from drift.findings import Filter, Stored, get_finding, page_findings, save_finding
+from drift.notices import page_notices
+from tenancy import audit
+from tenancy.access import TenantContext
+
+router = APIRouter(tags=["findings"])
+
+
+class ChangeView(View):
+    path: str
+    kind: ChangeKind
+    before: Any
+    after: Any
+    severity: Severity
+    rule: str
+    note: str
+
+
+class AttributionView(View):
+    changed_by: str
+    changed_by_type: str
+    client_type: str
+    operation: str
+    correlation_id: str
+    timestamp: str
+
+
+class StepView(View):
+    at: datetime
+    who: str
+    action: str
+    reason: str
+
+
+class FindingView(View):
+    id: str
+    subscription_id: str
+    resource_key: str
+    resource_id: str
+    resource_type: str
+    change: ChangeKind
+    severity: Severity
+    status: Status
+    evidence: Evidence
+    first_seen: datetime
+    last_seen: datetime
+    baseline_id: str
+    accepted_until: datetime | None
+    attribution: AttributionView | None
+    changes: tuple[ChangeView, ...]
+    steps: tuple[StepView, ...]
+    etag: str
+
+
+class NoticeView(View):
+    id: str = Field(validation_alias="notice_id")
+    channel: str
+    subscription_id: str
+    scan_id: str
+    events: tuple[tuple[str, str], ...]
+    created_at: datetime
+    outcome: str
+    reason: str
+
+
+class DecisionBody(Shape):
+    reason: Reason
+
+
+class AcknowledgeBody(Shape):
+    reason: str = Field(default="", max_length=2000)
+
+
+class AcceptBody(DecisionBody):
+    until: AwareDatetime | None = Field(default=None, description="when the acceptance ends; with zone")
+
+
+@router.get("/api/findings", response_model=ListOf[FindingView])
+async def list_findings(
+    tenant: Viewer,
+    request: Request,
+    status: Annotated[list[Status], Query()] = [],  # noqa: B006 - FastAPI copies defaults
+    severity: Annotated[list[Severity], Query()] = [],  # noqa: B006
+    subscription: Annotated[str | None, Query(pattern=GUID_PATTERN)] = None,
+    resource_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
+    resource: Annotated[str | None, Query(max_length=2000)] = None,
+    since: AwareDatetime | None = None,
+    size: PageSize = 100,
+    token: Token = None,
+) -> ListOf[FindingView]:
+    """Filtered by status, severity, type, subscription, part of the resource id, and last seen since."""
+    pager = await tenant_pager(request, tenant)
+    wanted = Filter(
+        statuses=frozenset(status),
+        severities=frozenset(severity),
+        resource_type=(resource_type or "").lower(),
+        resource=(resource or "").lower(),
+        since=since,
+    )
+    rows, cursor = await page_findings(
+        tenant.store,
+        wanted,
+        subscription_id=subscription or "",
+        after=pager.start(token),
+        limit=size,
+    )
+    return ListOf(value=[_view(row) for row in rows], next_link=pager.link(cursor))
+
+
+@router.get("/api/findings/{finding_id}", response_model=FindingView)
+async def get(finding_id: RowKey, tenant: Viewer, response: Response) -> FindingView:
+    stored = await get_finding(tenant.store, finding_id)
+    response.headers["ETag"] = stored.etag
+    return _view(stored)
+
+
+@router.post("/api/findings/{finding_id}/acknowledge", response_model=FindingView)
+async def acknowledge(
+    finding_id: RowKey, tenant: Operator, body: AcknowledgeBody, etag: IfMatch, now: Now
+) -> FindingView:
+    """Somebody is on it."""
+    return await _decide(tenant, finding_id, etag, life.acknowledge, now, reason=body.reason)
+
+
+@router.post("/api/findings/{finding_id}/accept", response_model=FindingView)
+async def accept(
+    finding_id: RowKey, tenant: Operator, body: AcceptBody, etag: IfMatch, now: Now
+) -> FindingView:
+    """Pins the present value: any other value later opens the finding again."""
+    decision = partial(life.accept, until=body.until)
+    return await _decide(tenant, finding_id, etag, decision, now, reason=body.reason)
+
+
+@router.post("/api/findings/{finding_id}/ignore", response_model=FindingView)
+async def ignore(
+    finding_id: RowKey, tenant: Operator, body: DecisionBody, etag: IfMatch, now: Now
+) -> FindingView:
+    """Hides the present value without calling it right."""
+    return await _decide(tenant, finding_id, etag, life.ignore, now, reason=body.reason)
+
+
+@router.post("/api/findings/{finding_id}/reopen", response_model=FindingView)
+async def reopen(
+    finding_id: RowKey, tenant: Operator, body: DecisionBody, etag: IfMatch, now: Now
+) -> FindingView:
+    return await _decide(tenant, finding_id, etag, life.reopen, now, reason=body.reason)
+
+
+@router.get("/api/notices", response_model=ListOf[NoticeView])
+async def list_notices(
+    tenant: Viewer, request: Request, size: PageSize = 50, token: Token = None
+) -> ListOf[NoticeView]:
+    """The tenant's inbox, newest first: which findings changed status."""
+    pager = await tenant_pager(request, tenant)
+    rows, cursor = await page_notices(tenant.store, after=pager.start(token), limit=size)
+    return ListOf(
+        value=[NoticeView.model_validate(row) for row in rows], next_link=pager.link(cursor)
+    )
+
+
+async def _decide(
+    tenant: TenantContext,
+    finding_id: str,
+    etag: str,
+    decision: Callable[..., Finding],
+    now: datetime,
+    *,
+    reason: str,
+) -> FindingView:
+    before = await get_finding(tenant.store, finding_id)
+    after = decision(before.finding, who=tenant.actor.name, now=now, reason=reason)
+    etag = await save_finding(tenant.store, after, etag=etag)
+    action = f"finding.{after.status}"
+    await audit.record(tenant.store, tenant.actor, action, finding_id, now=now, detail=reason)
+    return _view(Stored(after, etag))
+
+
+def _view(stored: Stored) -> FindingView:
+    finding = stored.finding
+    attribution = finding.attribution
+    return FindingView(
+        id=finding.finding_id,
+        subscription_id=finding.subscription_id,
+        resource_key=finding.key,
+        resource_id=finding.resource_id,
+        resource_type=finding.resource_type,
+        change=finding.kind,
+        severity=finding.severity,
+        status=finding.status,
+        evidence=finding.evidence,
+        first_seen=finding.first_seen,
+        last_seen=finding.last_seen,
+        baseline_id=finding.baseline_id,
+        accepted_until=finding.accepted_until,
+        attribution=AttributionView.model_validate(attribution) if attribution else None,
+        changes=tuple(ChangeView.model_validate(change) for change in finding.changes),
+        steps=tuple(StepView.model_validate(step) for step in finding.steps),
+        etag=stored.etag,
+    )

@@ -1,0 +1,111 @@
+"""Every trigger of the app. Bodies only hand over; the story of a scan is drift/scan.py, of access tenancy/access.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+
+import azure.functions as func
+
+from settings import read_settings
+from tenancy.deployment import Deployment
+
+SETTINGS = read_settings()  # stops the start here, with one line, when something is missing
+CONNECTION = "AzureWebJobsStorage"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+AREAS = (
+    "me",
+    "tenants",
+    "settings",
+    "connection",
+    "subscriptions",
+    "baselines",
+    "scans",
+    "findings",
+    "notices",
+)
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+@cache
+def deployment() -> Deployment:
+    return Deployment(SETTINGS)
+
+
+@cache
+def http() -> func.AsgiMiddleware:
+    from api.app import create_app
+
+    return func.AsgiMiddleware(create_app(deployment))
+
+
+def add_area(area: str, route: str) -> None:
+    """One function an area, so that their cost and errors are seen apart; all reach the one FastAPI app."""
+
+    async def handle(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await http().handle_async(req, context)
+
+    handle.__name__ = f"http_{area}"
+    app.route(route=route, methods=METHODS)(app.function_name(f"http_{area}")(handle))
+
+
+for area in AREAS:
+    add_area(area, f"api/{area}/{{*rest}}")
+add_area("rest", "{*path}")
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
+async def tick(timer: func.TimerRequest) -> None:
+    from drift import schedule
+
+    await schedule.tick(deployment(), now=datetime.now(UTC))
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 30 2 * * *", run_on_startup=False)
+async def sweep(timer: func.TimerRequest) -> None:
+    from drift import sweep as daily
+
+    await daily.sweep(deployment(), now=datetime.now(UTC))
+
+
+@app.queue_trigger(arg_name="msg", queue_name="scan-tenant", connection=CONNECTION)
+async def scan_tenant(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.scan_tenant(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="scan-subscription", connection=CONNECTION)
+async def scan_subscription(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.scan_subscription(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="notices", connection=CONNECTION)
+async def deliver_notice(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.deliver_notice(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="scan-tenant-poison", connection=CONNECTION)
+async def scan_tenant_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_scan(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="scan-subscription-poison", connection=CONNECTION)
+async def scan_subscription_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_subscription(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="notices-poison", connection=CONNECTION)
+async def notices_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_notice(deployment(), msg.get_body())
