@@ -1,0 +1,186 @@
+"""What came in, counted and listed; and the faults that were ordered for it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import traceback
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dev.azure.document import Json
+from dev.azure.tokens import claimed_directory
+
+LOG_LENGTH = 2000
+
+_KINDS = (
+    ("token", re.compile(r"^/[^/]+/oauth2/v2\.0/token$")),
+    ("managed-identity", re.compile(r"^/msi/token$")),
+    ("entra-metadata", re.compile(r"^/[^/]+/(v2\.0/\.well-known|discovery)/")),
+    ("graph", re.compile(r"^/providers/microsoft\.resourcegraph/resources$", re.IGNORECASE)),
+    ("vault", re.compile(r"^/(deleted)?secrets(/|$)", re.IGNORECASE)),
+    ("arm", re.compile(r"^/(subscriptions|tenants|providers)(/|$)", re.IGNORECASE)),
+)
+_DIRECTORY_PATH = re.compile(r"^/([0-9a-fA-F-]{36})/")
+
+
+def kind_of(method: str, path: str) -> str:
+    """token, managed-identity, entra-metadata, graph, vault, arm-get, arm-list, arm-write or other."""
+    kind = next((name for name, pattern in _KINDS if pattern.match(path)), "other")
+    if kind != "arm":
+        return kind
+    if method not in {"GET", "HEAD"}:
+        return "arm-write"
+    segments = path.strip("/").lower().split("/")
+    after = segments[::-1].index("providers") if "providers" in segments else len(segments) + 1
+    return "arm-get" if after % 2 == 1 else "arm-list"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultMatch:
+    method: str = ""
+    path: str = ""  # a regular expression, searched in path?query, letter case ignored
+    directory: str = ""  # of the caller's token, or of the token endpoint
+    nth: int = 0  # only the nth matching request (from 1); 0: each
+
+
+@dataclass(slots=True)
+class Fault:
+    id: int
+    match: FaultMatch
+    status: int = 0  # 0: the request is served as usual, after the delay
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    delay_seconds: float = 0.0
+    times: int = 0  # 0: until removed
+    abort: bool = False  # break the connection in the middle of the answer
+    seen: int = 0
+    used: int = 0
+
+    def claims(self, method: str, path: str, directory: str) -> bool:
+        """Whether this request gets the fault. Counts it if it matches."""
+        match = self.match
+        if match.method and match.method.upper() != method:
+            return False
+        if match.path and not re.search(match.path, path, re.IGNORECASE):
+            return False
+        if match.directory and match.directory.lower() != directory.lower():
+            return False
+        self.seen += 1
+        if (match.nth and self.seen != match.nth) or (self.times and self.used >= self.times):
+            return False
+        self.used += 1
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    method: str
+    path: str
+    status: int
+    principal: str
+    kind: str
+    fault: int  # id of the fault that answered, 0 for none
+
+
+class Traffic:
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.counts: Counter[str] = Counter()
+        self.log: deque[LoggedRequest] = deque(maxlen=LOG_LENGTH)
+        self._next_fault = 1
+
+    def add_fault(self, fault: Fault) -> Fault:
+        fault.id = self._next_fault
+        self._next_fault += 1
+        self.faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self.counts.clear()
+        self.log.clear()
+
+    def fault_for(self, method: str, path: str, directory: str) -> Fault | None:
+        """The first fault in the order they were added that claims the request."""
+        return next((one for one in self.faults if one.claims(method, path, directory)), None)
+
+    def summary(self) -> Json:
+        return {"counts": dict(self.counts), "log": [asdict(one) for one in self.log]}
+
+
+class TrafficGate:
+    """Outermost: every request passes here, is logged, and may meet a fault instead of the service."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        self._app = app
+        self._traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        query = scope["query_string"].decode("latin-1")
+        target = f"{path}?{query}" if query else path
+        fault = self._traffic.fault_for(method, target, _directory(scope, path))
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if fault is not None:
+                await asyncio.sleep(fault.delay_seconds)
+            if fault is None or not (fault.status or fault.abort):
+                await self._app(scope, receive, watch)
+            else:
+                await _answer(fault, watch)
+        except Exception:
+            # A mistake of the simulation's own; uvicorn is kept quiet because of the aborted answers.
+            traceback.print_exc()
+            raise
+        finally:
+            kind = kind_of(method, path)
+            self._traffic.counts[kind] += 1
+            self._traffic.log.append(
+                LoggedRequest(
+                    method,
+                    target,
+                    status,
+                    scope.get("azure.principal", ""),
+                    kind,
+                    fault.id if fault else 0,
+                )
+            )
+
+
+def _directory(scope: Scope, path: str) -> str:
+    match = _DIRECTORY_PATH.match(path)
+    if match:
+        return match.group(1)
+    return claimed_directory(_header(scope["headers"], b"authorization"))
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+async def _answer(fault: Fault, send: Send) -> None:
+    body = fault.body.encode()
+    headers = {"content-type": "application/json; charset=utf-8", **fault.headers}
+    # An aborted answer announces more than it sends: the server closes the connection half-way.
+    headers["content-length"] = str(len(body) + 1024 if fault.abort else len(body))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": fault.status or 200,
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": fault.abort})
