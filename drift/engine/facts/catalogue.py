@@ -16,7 +16,11 @@ from typing import Any
 
 from drift.engine.facts.model import Fact, FactKind, TypeFacts
 
-READ_ONLY_REASON = "read-only: no request of the resource's API accepts it"
+_GENERATED = (
+    (FactKind.READ_ONLY, "Azure sets it; no request of the resource's API takes it"),
+    (FactKind.REFERENCE, "another resource, shown here: what it is like is its own configuration"),
+)
+"""What the leaves 0 and 1 of a generated file stand for."""
 
 
 @cache
@@ -26,11 +30,10 @@ def facts_for(resource_type: str) -> TypeFacts:
     if folded != resource_type:
         return facts_for(folded)
     entry = _generated(folded.partition("/")[0]).get(folded, {})
-    source = entry.get("source", "")
     return TypeFacts(
         resource_type=folded,
-        facts=(*_global_facts(), *_read_only_facts(entry, source), *_written_facts(folded)),
-        generated_from=source,
+        facts=(*_global_facts(), *_read_only_facts(entry), *_written_facts(folded)),
+        generated_from=entry.get("source", ""),
     )
 
 
@@ -61,18 +64,20 @@ def _fact(line: Mapping[str, Any]) -> Fact:
     )
 
 
-def _read_only_facts(entry: Mapping[str, Any], source: str) -> Iterator[Fact]:
-    for kind, reason in ((FactKind.READ_ONLY, READ_ONLY_REASON), (FactKind.REFERENCE, "")):
-        for segments in _leaves(entry.get(kind.value, {}), ()):
-            yield Fact(segments, kind, reason, source)
+def _read_only_facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
+    for segments, leaf in _leaves(entry.get("paths", {}), ()):
+        kind, reason = _GENERATED[leaf]
+        yield Fact(segments, kind, reason, entry["source"])
 
 
-def _leaves(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _leaves(
+    tree: Mapping[str, Any], above: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], int]]:
     for name, below in tree.items():
-        if below:
+        if isinstance(below, dict):
             yield from _leaves(below, (*above, name))
         else:
-            yield (*above, name)
+            yield (*above, name), below
 
 
 @cache

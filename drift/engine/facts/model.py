@@ -31,7 +31,7 @@ class FactKind(StrEnum):
     ALLOW_LIST = "allowList"  # [] means "nobody" and is not the same as missing
     CASE_INSENSITIVE = "caseInsensitive"
     LOCATION = "location"  # "West Europe" is westeurope
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105  # the word, not one
     DEFAULT = "default"  # what a missing member means: equal to `value`, it says nothing
     REFERENCE = "reference"  # names another resource; only the `id` counts, the rest is that one's configuration
     AUTOSCALED = "autoscaled"  # moves by itself within the band that the siblings `keys` hold

@@ -1,0 +1,45 @@
+"""`python -m dev.facts`: installs the packages into a scratch folder, reads them, rewrites the generated facts."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.facts.generation import generate
+
+HERE = Path(__file__).parent
+TARGET = HERE.parents[1] / "drift" / "engine" / "facts" / "readonly"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m dev.facts", description=__doc__)
+    parser.add_argument(
+        "--packages", type=Path, help="a folder that the requirements are already installed into"
+    )
+    packages = parser.parse_args().packages
+    if packages is not None:
+        report(packages)
+        return
+    with tempfile.TemporaryDirectory(prefix="drift-facts-") as scratch:
+        install(Path(scratch))
+        report(Path(scratch))
+
+
+def install(target: Path) -> None:
+    """Sources only: they are read, never imported, so none of their own requirements are needed."""
+    requirements = HERE / "requirements.txt"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    subprocess.run([*command, "--target", target, "--requirement", requirements], check=True)
+
+
+def report(packages: Path) -> None:
+    types = generate(packages, TARGET, HERE / "overrides.jsonl")
+    size = sum(path.stat().st_size for path in TARGET.glob("*.json"))
+    print(f"{types} resource types, {size / 1024:.0f} KiB in {TARGET}")
+
+
+if __name__ == "__main__":
+    main()
