@@ -1,0 +1,170 @@
+"""TenantStore on a real Azurite: values, ranges, ETags, transactions, and the partition nobody leaves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from azure.data.tables.aio import TableServiceClient
+
+from errors import Conflict, Invalid, NotFound, Stale, Unavailable
+from tenancy.ids import TenantId
+from tenancy.rows import join_binary, split_binary
+from tenancy.store import Operation, Table, Tables, TenantStore, Write
+
+
+@pytest.fixture
+async def tables(storage: str) -> AsyncIterator[Tables]:
+    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
+    yield tables
+    await tables.close()
+
+
+@pytest.fixture
+def store(tables: Tables) -> TenantStore:
+    return TenantStore(tables, TenantId(str(uuid.uuid4())))
+
+
+async def test_values_come_back_as_they_were(store: TenantStore) -> None:
+    moment = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+    values = {
+        "text": "é's \U0001f600",
+        "small": 1,
+        "large": 2**40,
+        "flag": True,
+        "number": 1.5,
+        "data": b"\x00\xff",
+        "at": moment,
+        "nothing": None,
+    }
+    await store.put(Table.FINDING, "a", values)
+    row = await store.get(Table.FINDING, "a")
+    assert row.values == {name: value for name, value in values.items() if value is not None}
+    assert type(row.values["large"]) is int
+    assert row.values["at"].tzinfo is UTC
+
+
+async def test_put_without_a_value_removes_the_old_one(store: TenantStore) -> None:
+    await store.put(Table.FINDING, "a", {"kept": 1, "gone": 2})
+    await store.put(Table.FINDING, "a", {"kept": 3})
+    assert (await store.get(Table.FINDING, "a")).values == {"kept": 3}
+
+
+async def test_naive_time_is_refused(store: TenantStore) -> None:
+    with pytest.raises(Invalid, match="zone"):
+        await store.put(Table.FINDING, "a", {"at": datetime(2026, 1, 1)})  # noqa: DTZ001
+
+
+async def test_get_of_absent_row(store: TenantStore) -> None:
+    with pytest.raises(NotFound):
+        await store.get(Table.FINDING, "absent")
+    assert await store.find(Table.FINDING, "absent") is None
+
+
+async def test_insert_twice_conflicts(store: TenantStore) -> None:
+    await store.insert(Table.SCAN, "a", {"n": 1})
+    with pytest.raises(Conflict):
+        await store.insert(Table.SCAN, "a", {"n": 2})
+    assert (await store.get(Table.SCAN, "a")).values == {"n": 1}
+
+
+async def test_update_with_old_etag_is_stale(store: TenantStore) -> None:
+    first = await store.insert(Table.SCAN, "a", {"n": 1})
+    second = await store.update(Table.SCAN, "a", {"n": 2}, etag=first)
+    with pytest.raises(Stale):
+        await store.update(Table.SCAN, "a", {"n": 3}, etag=first)
+    await store.update(Table.SCAN, "a", {"n": 4}, etag=second)
+    assert (await store.get(Table.SCAN, "a")).values == {"n": 4}
+
+
+async def test_update_of_absent_row(store: TenantStore) -> None:
+    etag = await store.insert(Table.SCAN, "a", {"n": 1})
+    await store.delete(Table.SCAN, "a")
+    with pytest.raises(NotFound):
+        await store.update(Table.SCAN, "a", {"n": 2}, etag=etag)
+    await store.delete(Table.SCAN, "a")
+
+
+async def test_ranges_and_pages(store: TenantStore) -> None:
+    keys = [f"a.{number:04d}" for number in range(1205)]
+    assert await store.put_all(Table.PACK, ((key, {"n": 1}) for key in keys)) == 1205
+    await store.put_all(Table.PACK, [("a", {}), ("a/"[:1] + "0", {}), ("b.0", {})])
+    assert [row.key async for row in store.rows(Table.PACK, prefix="a.")] == keys
+    page, cursor = await store.page(Table.PACK, prefix="a.", limit=1000)
+    assert ([row.key for row in page], cursor) == (keys[:1000], keys[999])
+    page, cursor = await store.page(Table.PACK, prefix="a.", after=cursor, limit=1000)
+    assert ([row.key for row in page], cursor) == (keys[1000:], "")
+    exact, cursor = await store.page(Table.PACK, prefix="a.12", limit=5)
+    assert (len(exact), cursor) == (5, "")
+
+
+async def test_columns_narrow_what_is_read(store: TenantStore) -> None:
+    await store.put(Table.FINDING, "a", {"x": 1, "y": 2})
+    rows = [row async for row in store.rows(Table.FINDING, columns=["x"])]
+    assert [row.values for row in rows] == [{"x": 1}]
+
+
+async def test_transaction_is_all_or_nothing(store: TenantStore) -> None:
+    etag = await store.insert(Table.FINDING, "old", {"n": 1})
+    await store.insert(Table.FINDING, "there", {"n": 1})
+    operations = [
+        Operation(Write.INSERT, "new", {"n": 1}),
+        Operation(Write.UPDATE, "old", {"n": 2}, etag),
+        Operation(Write.INSERT, "there", {"n": 2}),
+    ]
+    with pytest.raises(Conflict, match="there"):
+        await store.transact(Table.FINDING, operations)
+    assert await store.find(Table.FINDING, "new") is None
+    await store.transact(Table.FINDING, [*operations[:2], Operation(Write.DELETE, "there")])
+    assert [row.key async for row in store.rows(Table.FINDING)] == ["new", "old"]
+
+
+async def test_transaction_with_old_etag_is_stale(store: TenantStore) -> None:
+    etag = await store.insert(Table.FINDING, "a", {"n": 1})
+    await store.update(Table.FINDING, "a", {"n": 2}, etag=etag)
+    with pytest.raises(Stale):
+        await store.transact(Table.FINDING, [Operation(Write.UPDATE, "a", {"n": 3}, etag)])
+
+
+async def test_put_all_splits_what_does_not_fit_one_transaction(store: TenantStore) -> None:
+    data = bytes(range(256)) * 3000  # 750 kB: five of them are over the 4 MiB of one request
+    rows = [(f"p.{number}", split_binary(data)) for number in range(7)]
+    assert await store.put_all(Table.PACK, rows) == 7
+    stored = [join_binary(row.values) async for row in store.rows(Table.PACK, prefix="p.")]
+    assert stored == [data] * 7
+
+
+async def test_binary_over_the_entity_limit_is_refused() -> None:
+    with pytest.raises(Invalid, match="do not fit"):
+        split_binary(bytes(901 * 1024))
+
+
+async def test_two_tenants_never_meet(tables: Tables) -> None:
+    short, long = TenantId("aaaa"), TenantId("aaaa0")  # one is a prefix of the other
+    ours, theirs = TenantStore(tables, short), TenantStore(tables, long)
+    await ours.put(Table.RULE, "k", {"whose": "ours"})
+    await theirs.put(Table.RULE, "k", {"whose": "theirs"})
+    assert [row.values["whose"] async for row in ours.rows(Table.RULE)] == ["ours"]
+    await ours.delete(Table.RULE, "k")
+    assert (await theirs.get(Table.RULE, "k")).values == {"whose": "theirs"}
+
+
+async def test_row_of_another_tenant_in_the_partition_is_refused(
+    tables: Tables, store: TenantStore
+) -> None:
+    client = await tables.client(Table.FINDING)
+    await client.create_entity(
+        {"PartitionKey": store.tenant_id, "RowKey": "x", "tenant_id": "somebody else"}
+    )
+    with pytest.raises(Unavailable, match="another tenant"):
+        await store.find(Table.FINDING, "x")
+    with pytest.raises(Unavailable, match="another tenant"):
+        _ = [row async for row in store.rows(Table.FINDING)]
+
+
+@pytest.mark.parametrize("text", ["' or PartitionKey ne '", "x eq y", "@tenant", "a  b", "%"])
+async def test_odd_text_in_a_range_stays_text(store: TenantStore, text: str) -> None:
+    await store.put(Table.RULE, "k", {})
+    assert await store.page(Table.RULE, prefix=text, limit=5) == ([], "")
