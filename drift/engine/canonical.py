@@ -1,25 +1,315 @@
 """The canonical form of one resource: what of an ARM document is configuration, in one spelling.
 
-What this module takes from `drift.engine.facts` (and nothing else knows what is noise):
+Which paths are noise, which arrays are ordered and which values are secret is known to `drift.engine.facts` alone.
+What holds for every document is decided here:
 
-    facts_for(resource_type: str) -> TypeFacts      cached; the type in any letter case
-    TypeFacts.facts: tuple[Fact, ...]               the type's own facts and the global ones
-    Fact.segments: tuple[str, ...]                  lower case; `*` is any array item or any member, a first `**` is
-                                                    any depth (`("**", "etag")`), a last `x*` any name that begins so
-                                                    (`("tags", "hidden-*")`). An array's own facts sit on the array,
-                                                    not on its items: `("properties", "dnsservers")` is ORDERED.
-    Fact.kind: FactKind                             READ_ONLY, VOLATILE, STATE, BACK_REFERENCE, PLATFORM_TAG: dropped with all below;
-                                                    KEPT: compared although a wider fact drops it (the longest match wins,
-                                                    a type's own fact before a global one);
-                                                    VOLATILE_DATE: dropped when the value is a timestamp, kept otherwise;
-                                                    SET: array, order means nothing (the default); ORDERED: array, order is
-                                                    configuration; IDENTITY: `keys` name an item of the array together;
-                                                    CASE_INSENSITIVE, LOCATION: strings (or arrays of strings) folded;
-                                                    SECRET: strings HMACed, objects and arrays as a whole;
-                                                    ALLOW_LIST: [] is kept apart from missing (informational);
-                                                    DEFAULT: a member equal to `value` is dropped;
-                                                    REFERENCE: of an object with an `id` only the id counts ($expand);
-                                                    AUTOSCALED: on the count; dropped while the sibling members `keys`
-                                                    (minimum, maximum, optional switch) hold it in their band
-    Fact.keys: tuple[str, ...]; Fact.value: Json; Fact.reason: str; Fact.source: str
+- null, a missing member, "", [] and {} are the same and are left out, also as items; false and 0 are values. Only the
+  [] of an allow-list stays.
+- Members that differ in letter case only are the same member. The digest is taken over folded names, while the body
+  keeps Azure's spelling for people and for paths.
+- Arrays are sorted by content unless a fact says that their order is configuration.
+- A secret is replaced by its keyed hash, a mask by one mask. `compare` says nothing about a value that is masked on
+  either side, so that a read with fewer rights is no drift; the digests of the two differ all the same, since being
+  silent is not transitive (two different secrets may each be followed by a mask).
 """
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from drift.engine.arrays import ENCODER, sort_items
+from drift.engine.model import Document, Json, resource_key
+from drift.engine.plan import Place, plan_for
+from drift.engine.redaction import (
+    MASK,
+    MASK_STARTS,
+    hash_secret,
+    holds_secret,
+    is_mask,
+    is_secret_name,
+)
+from drift.engine.scalars import SHORT, fold_number, fold_text, is_date
+from errors import Invalid
+
+NORMALISER_VERSION = 1
+"""Part of every digest: another version's digests are never equal, and its snapshots are re-normalised."""
+
+DEEPEST = 128  # Azure's deepest seen is 16; beyond this it is an attack on the stack
+_ODD_STARTS = frozenset(MASK_STARTS + "/")
+_RESOURCE_GROUP = "microsoft.resources/subscriptions/resourcegroups"
+_SUBSCRIPTION = "microsoft.resources/subscriptions"
+_ALIASES = {
+    "microsoft.resources/resourcegroups": _RESOURCE_GROUP
+}  # ARM's name for what Resource Graph spells out
+_TYPE = re.compile(r"[\w.-]+(/[\w.$ -]+)+")
+_ENVELOPE = frozenset({"id", "name", "type"})
+_DIGEST_PREFIX = f"{NORMALISER_VERSION}\n".encode()
+
+
+class Identity(NamedTuple):
+    resource_id: str  # as Azure spelled it
+    resource_type: str  # lower case
+
+
+def canonicalise(document: Mapping[str, Json], *, secret_key: bytes) -> Document:
+    """The canonical form of an ARM document, which is left as it was.
+
+    Raises Invalid: field `id` or `type` for a document without a usable id or whose id names no type, field
+    `document` for one that is nested deeper than DEEPEST.
+    """
+    identity = identify(document)
+    return Document(
+        key=resource_key(identity.resource_id),
+        resource_id=identity.resource_id,
+        resource_type=identity.resource_type,
+        body=encode_body(document, identity, secret_key=secret_key),
+        digest=digest_of(document, identity, secret_key=secret_key),
+    )
+
+
+def identify(document: Mapping[str, Json]) -> Identity:
+    """Who the document is about. A missing or odd type is read from the id."""
+    given = document.get("id")
+    resource_id = given.strip().rstrip("/") if isinstance(given, str) else ""
+    if not resource_id:
+        raise Invalid("The document has no id.", field="id")
+    given = document.get("type")
+    resource_type = given.strip(" /").lower() if isinstance(given, str) else ""
+    if not _TYPE.fullmatch(resource_type):
+        resource_type = _type_in(resource_id)
+    if not resource_type:
+        raise Invalid("The document has no type and its id names none.", field="type")
+    return Identity(resource_id, _ALIASES.get(resource_type, resource_type))
+
+
+def digest_of(document: Mapping[str, Json], identity: Identity, *, secret_key: bytes) -> bytes:
+    """16 bytes, equal for equal configuration. Member names count without letter case: providers change it."""
+    content = _encode(document, identity, secret_key, folded=True)
+    return hashlib.sha256(_DIGEST_PREFIX + content).digest()[:16]
+
+
+def encode_body(document: Mapping[str, Json], identity: Identity, *, secret_key: bytes) -> bytes:
+    """The canonical JSON, its members spelled as Azure spells them: for people and for paths."""
+    return _encode(document, identity, secret_key, folded=False)
+
+
+def walk(value: Any, place: Place, secret_key: bytes, depth: int = 0) -> Any:
+    """The canonical form of any value at its place; None when nothing is left of it."""
+    if place.special:
+        return _walk_special(value, place, secret_key, depth)
+    kind = type(value)
+    if kind is str:
+        return _read_text(value, secret_key)
+    if kind is dict:
+        return _walk_object(value, place, secret_key, depth + 1)
+    if kind is list:
+        return _walk_array(value, place, secret_key, depth + 1)
+    return fold_number(value) if kind is float else value
+
+
+def _encode(
+    document: Mapping[str, Json], identity: Identity, secret_key: bytes, *, folded: bool
+) -> bytes:
+    plan = plan_for(identity.resource_type, folded=folded)
+    source = {name: value for name, value in document.items() if name not in _ENVELOPE}
+    tree = _walk_object(source, plan.root, secret_key, 0) or {}
+    name = document.get("name")
+    tree["id"] = identity.resource_id.lower()
+    tree["type"] = identity.resource_type
+    if isinstance(name, str) and name:
+        tree["name"] = name.lower()
+    try:
+        return ENCODER.encode(tree)
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
+        return ENCODER.encode(_mend(tree))
+
+
+def _walk_object(
+    source: dict[str, Any],
+    place: Place,
+    secret_key: bytes,
+    depth: int,
+    siblings: dict[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """`siblings` are the members to look at beside `source`'s own, which may be a part of them."""
+    if depth > DEEPEST:
+        raise Invalid(f"The document is nested deeper than {DEEPEST}.", field="document")
+    members = place.members
+    result: dict[str, Any] = {}
+    dropped = 0
+    for member, given in source.items():
+        step = members[member]
+        if step is None:
+            dropped += 1
+            continue
+        name, below = step
+        value: Any = given
+        kind = type(value)
+        if below.special:
+            value = _walk_special(value, below, secret_key, depth, siblings or source)
+        elif kind is str:
+            if len(value) >= SHORT or value[:1] in _ODD_STARTS:
+                value = _read_text(value, secret_key)
+        elif kind is dict:
+            value = _walk_object(value, below, secret_key, depth + 1)
+        elif kind is list:
+            value = _walk_array(value, below, secret_key, depth + 1)
+        elif kind is float:
+            value = fold_number(value)
+        if value is None or value == "":
+            dropped += 1
+        else:
+            result[name] = value
+    if len(result) + dropped != len(source):
+        return _keep_both(source, place, secret_key, depth)
+    return result or None
+
+
+def _walk_array(source: list[Any], place: Place, secret_key: bytes, depth: int) -> list[Any] | None:
+    if depth > DEEPEST:
+        raise Invalid(f"The document is nested deeper than {DEEPEST}.", field="document")
+    item = place.item
+    result = [
+        value
+        for given in source
+        if (value := walk(given, item, secret_key, depth)) is not None and value != ""
+    ]
+    if len(result) > 1 and not place.ordered:
+        return sort_items(result)
+    return result if result or place.allow_list else None
+
+
+def _walk_special(
+    value: Any,
+    place: Place,
+    secret_key: bytes,
+    depth: int,
+    siblings: Mapping[str, Any] | None = None,
+) -> Any:
+    """A value about which its place has more to say than that it is compared."""
+    if place.date and is_date(value):
+        return None
+    if place.band and siblings and _is_in_band(value, siblings, place.band):
+        return None
+    if place.pair and siblings and _names_secret(siblings):
+        return _read_secret(value, secret_key)
+    kind = type(value)
+    if kind is dict:
+        if place.reference and (reference := _reference_in(value)):
+            value = {"id": reference}
+        result: Any = _walk_object(value, place, secret_key, depth + 1)
+    elif kind is list:
+        result = _walk_array(value, place, secret_key, depth + 1)
+    elif place.secret:
+        result = _read_secret(value, secret_key)
+    elif kind is str and value and place.text is not None:
+        result = place.text(value)
+    elif kind is str:
+        result = _read_text(value, secret_key)
+    else:
+        result = fold_number(value) if kind is float else value
+    if place.default is not None and _is_same(result, place.default):
+        return None
+    return result
+
+
+def _read_text(value: str, secret_key: bytes) -> str | None:
+    if not value:
+        return None
+    if value[0] in MASK_STARTS and is_mask(value):
+        return MASK
+    if len(value) >= SHORT and holds_secret(value):
+        return hash_secret(value, secret_key)
+    return fold_text(value)
+
+
+def _read_secret(value: Any, secret_key: bytes) -> Any:
+    """Switches stay readable; texts and numbers become hashes, masks stay masks."""
+    if value is None or value == "" or isinstance(value, bool):
+        return value
+    text = value if isinstance(value, str) else ENCODER.encode(value).decode()
+    return MASK if is_mask(text) else hash_secret(text, secret_key)
+
+
+def _names_secret(siblings: Mapping[str, Any]) -> bool:
+    """Whether {"name": "DB_PASSWORD", "value": …} is about a secret."""
+    return any(
+        member.lower() == "name" and isinstance(name, str) and is_secret_name(name)
+        for member, name in siblings.items()
+    )
+
+
+def _reference_in(value: Mapping[str, Any]) -> str:
+    """The id of a reference. With $expand a provider embeds the whole of the other resource beside it."""
+    return next(
+        (v for member, v in value.items() if member.lower() == "id" and isinstance(v, str)), ""
+    )
+
+
+def _is_in_band(value: Any, siblings: Mapping[str, Any], band: tuple[str, ...]) -> bool:
+    """Whether an autoscaler may have chosen the value: it is on, and the value lies within its limits."""
+    folded = {member.lower(): limit for member, limit in siblings.items()}
+    low, high = folded.get(band[0]), folded.get(band[1])
+    if len(band) > 2 and folded.get(band[2]) is not True:
+        return False
+    limits = (low, value, high)
+    return all(type(limit) in (int, float) for limit in limits) and low <= value <= high
+
+
+def keep_spellings(
+    source: dict[str, Any], place: Place, secret_key: bytes, depth: int = 0
+) -> dict[str, str]:
+    """Folded name -> member, of an object that has members equal but for their case.
+
+    Those with one value are one. Otherwise the greatest spelling has the folded name and each other one keeps its
+    own, which differs from every folded name.
+    """
+    kept: dict[str, str] = {}
+    contents: dict[str, set[bytes]] = {}
+    for member in sorted(source, reverse=True):
+        folded = member.lower()
+        alone = _walk_object({member: source[member]}, place, secret_key, depth, source)
+        content = ENCODER.encode([*(alone or {}).values()])
+        if alone and content not in contents.setdefault(folded, set()):
+            contents[folded].add(content)
+            kept[member if folded in kept else folded] = member
+    return kept
+
+
+def _keep_both(
+    source: dict[str, Any], place: Place, secret_key: bytes, depth: int
+) -> dict[str, Any] | None:
+    result: dict[str, Any] = {}
+    for name, member in keep_spellings(source, place, secret_key, depth).items():
+        alone = _walk_object({member: source[member]}, place, secret_key, depth, source) or {}
+        for spelled, value in alone.items():
+            result[member if spelled == member else name] = value
+    return result or None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Equal as JSON, where true is not 1."""
+    return ENCODER.encode(one) == ENCODER.encode(other)
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_mend(name): _mend(below) for name, below in value.items()}
+    return [_mend(item) for item in value] if isinstance(value, list) else value
+
+
+def _type_in(resource_id: str) -> str:
+    """The resource type that an id spells out: the last provider's, or a resource group's or subscription's own."""
+    parts = [part for part in resource_id.lower().split("/") if part]
+    if "providers" in parts:
+        last = len(parts) - 1 - parts[::-1].index("providers")
+        namespace, *rest = parts[last + 1 :] or [""]
+        return "/".join([namespace, *rest[::2]]) if rest else ""
+    if parts[:1] == ["subscriptions"]:
+        return {2: _SUBSCRIPTION, 4: _RESOURCE_GROUP}.get(len(parts), "")
+    return ""

@@ -1,0 +1,194 @@
+"""Which paths of a resource changed, with before and after.
+
+Two canonical bodies are walked side by side over the plan that made them, so that what is folded, sorted or ordered
+there is understood in the same way here: no change is reported exactly when the digests are equal. The one exception
+is a masked secret, about which nothing is said (see `drift.engine.canonical`).
+
+Swapping the arguments swaps before with after and added with removed, and changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from drift.engine import pointers
+from drift.engine.arrays import ENCODER
+from drift.engine.canonical import keep_spellings, walk
+from drift.engine.matching import Item, choose_naming, match_items, order_of
+from drift.engine.model import Change, ChangeKind, Difference, Document, Json, Severity
+from drift.engine.plan import Place, plan_for
+from drift.engine.redaction import MASK, is_hashed
+
+ALLOW_LIST_NOTE = (
+    "An empty list and a missing one mean the same to some APIs and the opposite to others."
+)
+EVOLVED_NOTE = "Read with another version of the API: before, this member could not be seen."
+_NO_SECRETS = b""  # canonical bodies hold none
+
+
+def compare(
+    before: Json, after: Json, resource_type: str, *, evolved: bool = False
+) -> tuple[Change, ...]:
+    """The changes between two decoded canonical bodies, by path.
+
+    With `evolved`, the two were read with different versions of the type's API: a property that only `after` has is
+    informational.
+    """
+    comparison = _Comparison(evolved=evolved)
+    comparison.walk(before, after, plan_for(resource_type, folded=True).root, "")
+    return tuple(sorted(comparison.changes, key=lambda change: (change.path, change.kind)))
+
+
+def differ(
+    before: Document | None, after: Document | None, *, evolved: bool = False
+) -> Difference | None:
+    """What differs about one resource, which a missing document says is not there; None when nothing does."""
+    if before and after:
+        if before.digest == after.digest:
+            return None
+        # One id can come with two spellings of its type; either side must lead to the same facts.
+        resource_type = min(before.resource_type, after.resource_type)
+        changes = compare(_decode(before), _decode(after), resource_type, evolved=evolved)
+        return _difference(after, ChangeKind.MODIFIED, changes) if changes else None
+    if after:
+        added = Change("", ChangeKind.ADDED, None, _decode(after))
+        return _difference(after, ChangeKind.ADDED, (added,))
+    if before:
+        removed = Change("", ChangeKind.REMOVED, _decode(before), None)
+        return _difference(before, ChangeKind.REMOVED, (removed,))
+    return None
+
+
+class _Comparison:
+    def __init__(self, *, evolved: bool) -> None:
+        self.changes: list[Change] = []
+        self._evolved = evolved
+
+    def walk(self, before: Any, after: Any, place: Place, path: str) -> None:
+        if type(before) is dict and type(after) is dict:
+            self._walk_objects(before, after, place, path)
+        elif type(before) is list and type(after) is list:
+            self._walk_arrays(before, after, place, path)
+        elif MASK not in (before, after) and ENCODER.encode(before) != ENCODER.encode(after):
+            self.changes.append(Change(path, ChangeKind.MODIFIED, before, after))
+
+    def _walk_objects(
+        self, before: dict[str, Any], after: dict[str, Any], place: Place, path: str
+    ) -> None:
+        old, new = _by_folded_name(before, place), _by_folded_name(after, place)
+        for name in old.keys() | new.keys():
+            spelled = min(members[name] for members in (old, new) if name in members)
+            step = place.members[spelled]
+            if step is None:
+                continue
+            below = pointers.member(path, spelled)
+            if name in old and name in new:
+                self.walk(before[old[name]], after[new[name]], step.place, below)
+            else:
+                self._report_alone(
+                    before.get(old.get(name, "")), after.get(new.get(name, "")), step.place, below
+                )
+
+    def _walk_arrays(self, before: list[Any], after: list[Any], place: Place, path: str) -> None:
+        old, new = (
+            [Item(value, _fingerprint(value, place.item)) for value in side]
+            for side in (before, after)
+        )
+        if place.ordered:
+            self._walk_ordered(old, new, place, path)
+        else:
+            self._walk_matched(old, new, place, path)
+
+    def _walk_matched(
+        self, before: Sequence[Item], after: Sequence[Item], place: Place, path: str
+    ) -> None:
+        repeats: Counter[str] = Counter()
+        for match in match_items(before, after, place.keys):
+            below = pointers.element(path, match.naming)
+            repeats[below] += 1
+            below = pointers.repeat(below, repeats[below])
+            if match.before and match.after:
+                self.walk(match.before.value, match.after.value, place.item, below)
+            else:
+                old, new = (item.value if item else None for item in (match.before, match.after))
+                self._report_alone(old, new, place.item, below)
+
+    def _walk_ordered(
+        self, before: Sequence[Item], after: Sequence[Item], place: Place, path: str
+    ) -> None:
+        """An array whose order is configuration: items by identity and their order, else by position."""
+        naming = choose_naming(before, after, place.keys)
+        old_order, new_order = order_of(before, naming), order_of(after, naming)
+        if old_order is not None and new_order is not None:
+            self._walk_matched(before, after, place, path)
+            if _is_reordered(old_order, new_order):
+                self.changes.append(Change(path, ChangeKind.MODIFIED, old_order, new_order))
+            return
+        if any(type(item.value) is not dict for item in (*before, *after)):
+            if [item.fingerprint for item in before] != [item.fingerprint for item in after]:
+                old, new = ([item.value for item in side] for side in (before, after))
+                self.changes.append(Change(path, ChangeKind.MODIFIED, old, new))
+            return
+        for number in range(max(len(before), len(after))):
+            below = pointers.position(path, number)
+            if number < min(len(before), len(after)):
+                self.walk(before[number].value, after[number].value, place.item, below)
+            else:
+                alone = [s[number].value if number < len(s) else None for s in (before, after)]
+                self._report_alone(alone[0], alone[1], place.item, below)
+
+    def _report_alone(self, before: Json, after: Json, place: Place, path: str) -> None:
+        """A value that only one side has."""
+        value, kind = (before, ChangeKind.REMOVED) if after is None else (after, ChangeKind.ADDED)
+        if _says_nothing(value, place):
+            return
+        note = ""
+        if place.allow_list and value == []:
+            note = ALLOW_LIST_NOTE
+        elif self._evolved and kind is ChangeKind.ADDED and path.startswith("/properties/"):
+            note = EVOLVED_NOTE
+        severity = Severity.INFORMATIONAL if note else Severity.MEDIUM
+        self.changes.append(Change(path, kind, before, after, severity, note=note))
+
+
+def _difference(document: Document, kind: ChangeKind, changes: tuple[Change, ...]) -> Difference:
+    return Difference(document.key, document.resource_id, document.resource_type, kind, changes)
+
+
+def _decode(document: Document) -> Any:
+    return msgspec.json.decode(document.body)
+
+
+def _fingerprint(value: Any, place: Place) -> bytes:
+    return ENCODER.encode(walk(value, place, _NO_SECRETS))
+
+
+def _by_folded_name(members: dict[str, Any], place: Place) -> dict[str, str]:
+    """Folded name -> the name as spelled, where two are equal but for case as the canonical form keeps them."""
+    names = {name.lower(): name for name in members}
+    if len(names) == len(members):
+        return names
+    return keep_spellings(members, place, _NO_SECRETS)
+
+
+def _is_reordered(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether the items that both have stand in another order."""
+    old, new = ([identity.lower() for identity in side] for side in (before, after))
+    return [i for i in old if i in set(new)] != [i for i in new if i in set(old)]
+
+
+def _says_nothing(value: Any, place: Place) -> bool:
+    """Whether a value that only one side has consists of masks, or of secrets that the other side may hide.
+
+    An API that redacts by null or by leaving out cannot be told from one whose secret was taken away.
+    """
+    if isinstance(value, dict):
+        steps = ((place.members[name], below) for name, below in value.items())
+        return all(step is None or _says_nothing(below, step.place) for step, below in steps)
+    if isinstance(value, list):
+        return bool(value) and all(_says_nothing(item, place.item) for item in value)
+    return value == MASK or (place.secret and is_hashed(value))

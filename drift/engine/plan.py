@@ -1,0 +1,212 @@
+"""The facts of a type, compiled for the walk: at every place of a document, what to do with each member.
+
+A plan is a finite automaton over member names that is built while documents are walked. A place that was met before
+costs one dict lookup a member, whatever the number of facts; every place about which only any-depth facts speak is
+the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import NamedTuple
+
+from drift.engine.facts import Fact, FactKind, facts_for
+from drift.engine.model import Json
+from drift.engine.redaction import is_secret_name
+from drift.engine.scalars import fold_location, fold_type
+
+ANY_DEPTH = "**"
+ITEM = "*"
+_MOST_NAMES = (
+    2048  # a place's memory of names; documents choose names (tags, settings), so it is bounded
+)
+# Members that stay readable below a secret: they tell which one it is.
+_LABELS = frozenset({"name", "type", "id", "key"})
+_COMPARING = frozenset({FactKind.KEPT, FactKind.VOLATILE_DATE})
+_ARRAYS = frozenset({FactKind.SET, FactKind.ORDERED})
+
+
+class Place:
+    """What is known about one path. Everything is decided here once; the walk only reads it.
+
+    `special` is set when a value needs more than the default treatment, so that the walk asks one question.
+    """
+
+    __slots__ = (
+        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "pair", "reference",
+        "secret", "special", "text",
+    )  # fmt: skip
+
+    members: _Members
+    item: Place  # of the items, when the value is an array
+
+    def __init__(self, facts: Iterable[Fact], *, name: str, secret: bool) -> None:
+        by_kind = {fact.kind: fact for fact in facts}
+        self.text = _reader(by_kind, name)
+        self.secret = secret or FactKind.SECRET in by_kind
+        self.date = FactKind.VOLATILE_DATE in by_kind
+        self.default: Json = (
+            by_kind[FactKind.DEFAULT].value if FactKind.DEFAULT in by_kind else None
+        )
+        self.reference = FactKind.REFERENCE in by_kind
+        self.band = by_kind[FactKind.AUTOSCALED].keys if FactKind.AUTOSCALED in by_kind else ()
+        self.ordered = FactKind.ORDERED in by_kind
+        self.keys = by_kind[FactKind.IDENTITY].keys if FactKind.IDENTITY in by_kind else ()
+        self.allow_list = FactKind.ALLOW_LIST in by_kind
+        self.pair = (
+            name == "value"
+        )  # of {"name": …, "value": …}: the sibling may tell that it is a secret
+        self.special = bool(
+            self.text
+            or self.secret
+            or self.date
+            or self.default is not None
+            or self.reference
+            or self.band
+            or self.pair
+        )
+
+
+class Step(NamedTuple):
+    """Where a member leads: its name in the canonical form and its place."""
+
+    name: str
+    place: Place
+
+
+class _Members(dict[str, Step | None]):
+    """Member name as it came -> Step, or None for what is not configuration."""
+
+    __slots__ = ("_resolve",)
+
+    def __init__(self, resolve: Callable[[str], Step | None]) -> None:
+        self._resolve = resolve
+
+    def __missing__(self, name: str) -> Step | None:
+        step = self._resolve(name)
+        if len(self) < _MOST_NAMES:
+            self[name] = step
+        return step
+
+
+_State = frozenset[
+    tuple[int, int]
+]  # facts (by number) that match so far, and how many segments of them
+
+
+class Plan:
+    """The automaton of one type. With `folded` the names lead to their lower case, else to themselves."""
+
+    def __init__(self, facts: tuple[Fact, ...], *, folded: bool) -> None:
+        self._facts = facts
+        self._folded = folded
+        self._anywhere: dict[str, list[int]] = {}
+        self._anywhere_patterns: list[int] = []
+        anchored: list[tuple[int, int]] = []
+        for number, fact in enumerate(facts):
+            if fact.segments[0] != ANY_DEPTH:
+                anchored.append((number, 0))
+            elif "*" in fact.segments[1]:
+                self._anywhere_patterns.append(number)
+            else:
+                self._anywhere.setdefault(fact.segments[1], []).append(number)
+        self._places: dict[tuple[_State, str, bool, bool], Place] = {}
+        self.root = self._place(frozenset(anchored), "", secret=False, item=False)
+
+    def _place(self, state: _State, name: str, *, secret: bool, item: bool) -> Place:
+        # The name matters to a place only where it decides how text is read.
+        known = self._places.get((state, name if name in _NAMED else "", secret, item))
+        if known is not None:
+            return known
+        complete = [
+            self._facts[n] for n, done in sorted(state) if done == len(self._facts[n].segments)
+        ]
+        place = Place(_winners(complete), name=name, secret=secret)
+        self._places[state, name if name in _NAMED else "", secret, item] = place
+        place.members = _Members(lambda member: self._step(state, member, secret=place.secret))
+        place.item = place if item else self._item(state, place)
+        place.ordered = place.ordered or (
+            item and not any(f.kind is FactKind.SET for f in complete)
+        )
+        return place
+
+    def _item(self, state: _State, array: Place) -> Place:
+        """The place of an array's items. An array in an array is a tuple: its order counts unless a fact says SET."""
+        advanced = frozenset(
+            (n, done + 1)
+            for n, done in state
+            if done < len(self._facts[n].segments) and self._facts[n].segments[done] == ITEM
+        )
+        item = self._place(advanced, "", secret=array.secret, item=True)
+        if array.text is not None and item.text is None:
+            return _with_text(item, array.text)
+        return item
+
+    def _step(self, state: _State, member: str, *, secret: bool) -> Step | None:
+        name = member.lower()
+        advanced = frozenset(self._advance(state, name))
+        complete = [
+            self._facts[n] for n, done in sorted(advanced) if done == len(self._facts[n].segments)
+        ]
+        if any(fact.kind.is_dropping for fact in _winners(complete)):
+            return None
+        hidden = (secret and name not in _LABELS) or is_secret_name(name)
+        place = self._place(advanced, name, secret=hidden, item=False)
+        return Step(name if self._folded else member, place)
+
+    def _advance(self, state: _State, name: str) -> Iterable[tuple[int, int]]:
+        for number, done in state:
+            segments = self._facts[number].segments
+            if done < len(segments) and _is_match(segments[done], name):
+                yield number, done + 1
+        for number in self._anywhere.get(name, ()):
+            yield number, 2
+        for number in self._anywhere_patterns:
+            if _is_match(self._facts[number].segments[1], name):
+                yield number, 2
+
+
+_NAMED = frozenset({"type", "value"})
+
+
+@cache
+def plan_for(resource_type: str, *, folded: bool) -> Plan:
+    """The plan of a type, kept for the life of the process as its facts are."""
+    return Plan(facts_for(resource_type).facts, folded=folded)
+
+
+def _is_match(pattern: str, name: str) -> bool:
+    return pattern == name or ("*" in pattern and fnmatchcase(name, pattern))
+
+
+def _winners(facts: Iterable[Fact]) -> list[Fact]:
+    """Of the facts that answer one question the last, which is the strongest."""
+    winners: dict[object, Fact] = {}
+    for fact in facts:
+        winners[_question(fact.kind)] = fact
+    return list(winners.values())
+
+
+def _question(kind: FactKind) -> object:
+    if kind.is_dropping or kind in _COMPARING:
+        return "compared"
+    return "order" if kind in _ARRAYS else kind
+
+
+def _reader(by_kind: dict[FactKind, Fact], name: str) -> Callable[[str], str] | None:
+    if FactKind.LOCATION in by_kind:
+        return fold_location
+    if FactKind.CASE_INSENSITIVE in by_kind:
+        return str.lower
+    return fold_type if name == "type" else None
+
+
+def _with_text(place: Place, text: Callable[[str], str]) -> Place:
+    """The place for items of an array whose fact says how its texts are read."""
+    item = object.__new__(Place)
+    for slot in Place.__slots__:
+        setattr(item, slot, getattr(place, slot))
+    item.text, item.special, item.item = text, True, item
+    return item
