@@ -12,7 +12,6 @@ from ipaddress import ip_network
 import msgspec
 
 from drift.engine.model import Json
-from drift.engine.patterns import like
 
 Scalar = str | int | float | bool | None
 
@@ -28,8 +27,8 @@ class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         raise NotImplementedError
 
 
-class _State(_Condition, frozen=True):
-    """A condition that one side can be tested for alone."""
+class State(_Condition, frozen=True):
+    """A condition that one side can be tested for alone, so that it also says something of what is new."""
 
     def weak(self, values: Sequence[Json]) -> bool:
         raise NotImplementedError
@@ -38,27 +37,25 @@ class _State(_Condition, frozen=True):
         return _turn(self.weak(before), self.weak(after))
 
 
-class Among(_State, frozen=True, tag="among"):
+class Among(State, frozen=True, tag="among"):
     """Weak is what is listed; null in the list means that a missing value is weak too."""
 
     values: tuple[Scalar, ...]
 
     def weak(self, values: Sequence[Json]) -> bool:
-        listed = [fold(value) for value in self.values]
-        return any(like(item, text) for text in folded(values) for item in listed)
+        return contains(self.values, values)
 
 
-class Outside(_State, frozen=True, tag="outside"):
+class Outside(State, frozen=True, tag="outside"):
     """Weak is what is not listed, a missing value included unless null is listed."""
 
     values: tuple[Scalar, ...]
 
     def weak(self, values: Sequence[Json]) -> bool:
-        listed = [fold(value) for value in self.values]
-        return not any(like(item, text) for text in folded(values) for item in listed)
+        return not contains(self.values, values)
 
 
-class Ports(_State, frozen=True, tag="ports"):
+class Ports(State, frozen=True, tag="ports"):
     """Weak is a port, range or list of them that includes one of the listed ports."""
 
     ports: tuple[int, ...]
@@ -67,7 +64,7 @@ class Ports(_State, frozen=True, tag="ports"):
         return any(reaches(text, self.ports) for text in folded(values))
 
 
-class Wide(_State, frozen=True, tag="wide"):
+class Wide(State, frozen=True, tag="wide"):
     """Weak is an address range of the public Internet with at most so many fixed bits."""
 
     bits: int
@@ -77,7 +74,10 @@ class Wide(_State, frozen=True, tag="wide"):
 
 
 class Lowered(_Condition, frozen=True, tag="lowered"):
-    """Weaker is what comes later in the order. A missing value is unknown, unless `missing` says what it stands for."""
+    """Weaker is what comes later in the order; `1.2|tls1_2` are two spellings of one place in it.
+
+    A missing value is unknown, unless `missing` says what it stands for.
+    """
 
     order: tuple[str, ...]
     missing: str = ""
@@ -89,10 +89,13 @@ class Lowered(_Condition, frozen=True, tag="lowered"):
         return Direction.OPENED if now > then else Direction.CLOSED
 
     def _rank(self, values: Sequence[Json]) -> int | None:
-        order = [item.lower() for item in self.order]
+        places = {
+            name: place
+            for place, names in enumerate(self.order)
+            for name in names.lower().split("|")
+        }
         texts = [text or self.missing.lower() for text in folded(values)]
-        ranks = [order.index(text) for text in texts if text in order]
-        return max(ranks, default=None)
+        return max((places[text] for text in texts if text in places), default=None)
 
 
 class Less(_Condition, frozen=True, tag="less"):
@@ -144,7 +147,7 @@ Condition = Among | Outside | Ports | Wide | Lowered | Less | Grown | Shrunk | T
 
 def fold(value: Json) -> str:
     """A value as text to compare by: services write true as "True" and 1 as "1", and letter case varies."""
-    if value is None:
+    if value in (None, [], {}):
         return ""
     if isinstance(value, str):
         return value.strip().lower()
@@ -162,6 +165,11 @@ def folded(values: Sequence[Json]) -> Iterator[str]:
             yield from map(fold, value)
         else:
             yield fold(value)
+
+
+def contains(listed: Sequence[Scalar], values: Sequence[Json]) -> bool:
+    """Whether one of the values is listed."""
+    return not {fold(item) for item in listed}.isdisjoint(folded(values))
 
 
 def number(text: str) -> float | None:

@@ -8,10 +8,19 @@ from pathlib import Path
 
 import msgspec
 
-from drift.engine.conditions import Condition, Direction, Touched, folded, reaches
+from drift.engine.conditions import (
+    Condition,
+    Direction,
+    Scalar,
+    State,
+    Touched,
+    contains,
+    folded,
+    reaches,
+)
 from drift.engine.model import Change, ChangeKind, Json, Severity
 from drift.engine.patterns import SegmentPattern, like, split
-from drift.engine.spots import Spot, find_spots, find_values, meets
+from drift.engine.spots import Spot, find_spots, find_values, is_element, meets
 from errors import NotFound
 
 FOLDER = Path(__file__).parent / "severity"
@@ -22,7 +31,8 @@ class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A condition on a value beside the changed one (`name`) or anywhere in the resource (`/pointer`)."""
 
     at: tuple[str, ...]
-    like: tuple[str, ...] = ()  # '' is a missing value
+    among: tuple[Scalar, ...] = ()  # null is a missing value
+    like: tuple[str, ...] = ()  # patterns, in which `*` is any text
     ports: tuple[int, ...] = ()
 
 
@@ -45,6 +55,7 @@ class BuiltInRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: tuple[Test, ...] = ()  # each must be known and true
     unless: tuple[Test, ...] = ()  # none may be known and true
     kinds: tuple[ChangeKind, ...] = ()
+    deep: bool = False  # what is below the paths counts too
     fallback: bool = False
     area: str = ""
 
@@ -63,15 +74,36 @@ def rate(change: Change, resource_type: str, *, before: Json = None, after: Json
     """
     before = change.before if before is None and not change.path else before
     after = change.after if after is None and not change.path else after
-    segments = split(change.path)
     verdicts = [
         verdict
         for rule in _rules_for(resource_type.lower())
-        if (verdict := _apply(rule, change, segments, before, after))
+        if (verdict := apply(rule, change, before=before, after=after))
     ]
     if not any(verdict.decides for verdict in verdicts):
         verdicts.append(_fall_back(change, resource_type))
     return max(verdicts, key=lambda verdict: verdict.severity.rank)
+
+
+def apply(
+    rule: BuiltInRule, change: Change, *, before: Json = None, after: Json = None
+) -> Verdict | None:
+    """What one rule, made for the resource's type and no fallback, says of a change."""
+    if rule.kinds and change.kind not in rule.kinds:
+        return None
+    segments = split(change.path)
+    for path in rule.paths:
+        pattern = split(path)
+        if not meets(pattern, segments, deep=rule.deep) or _is_moot(rule, pattern, segments):
+            continue
+        within = bool(pattern) and not segments  # something inside a resource that came or went
+        then = find_spots(pattern, segments, change.before, before)
+        now = find_spots(pattern, segments, change.after, after)
+        direction = _direction(rule, then, now)
+        if direction is Direction.OPENED:
+            return Verdict(rule.severity, rule.id, decides=not within)
+        if direction is Direction.CLOSED and not within:
+            return Verdict(rule.closing, rule.id + CLOSED)
+    return None
 
 
 def describe(rule_id: str) -> BuiltInRule:
@@ -134,24 +166,10 @@ def _is_fallback(rule: BuiltInRule, change: Change) -> bool:
     return any(SegmentPattern(split(path)).matches(change.path) for path in rule.paths)
 
 
-def _apply(
-    rule: BuiltInRule, change: Change, segments: tuple[str, ...], before: Json, after: Json
-) -> Verdict | None:
-    if rule.kinds and change.kind not in rule.kinds:
-        return None
-    for path in rule.paths:
-        pattern = split(path)
-        if not meets(pattern, segments):
-            continue
-        within = bool(pattern) and not segments  # something inside a resource that came or went
-        then = find_spots(pattern, segments, change.before, before)
-        now = find_spots(pattern, segments, change.after, after)
-        direction = _direction(rule, then, now)
-        if direction is Direction.OPENED:
-            return Verdict(rule.severity, rule.id, decides=not within)
-        if direction is Direction.CLOSED and not within:
-            return Verdict(rule.closing, rule.id + CLOSED)
-    return None
+def _is_moot(rule: BuiltInRule, pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    """A resource or array item that is new as a whole was nothing before that could have been lowered or touched."""
+    whole = not segments or is_element(segments[-1])
+    return whole and len(pattern) > len(segments) and not isinstance(rule.weak, State)
 
 
 def _direction(rule: BuiltInRule, then: list[Spot], now: list[Spot]) -> Direction | None:
@@ -173,8 +191,13 @@ def _holds(test: Test, spot: Spot) -> bool:
     """Known and true. What is not known is not true."""
     sources = [(spot.root if at.startswith("/") else spot.beside, at) for at in test.at]
     known = [find_values(source, split(at)) for source, at in sources if source is not None]
-    texts = [text for values in known for text in folded(values)]
+    return any(_is_true(test, values) for values in known)
+
+
+def _is_true(test: Test, values: list[Json]) -> bool:
+    if contains(test.among, values):
+        return True
     return any(
         any(like(pattern.lower(), text) for pattern in test.like) or reaches(text, test.ports)
-        for text in texts
+        for text in folded(values)
     )

@@ -21,14 +21,14 @@ class Spot:
     root: Json
 
 
-def meets(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
-    """Whether the change is at the pattern's path, above it, or one element of the array at it."""
+def meets(pattern: tuple[str, ...], segments: tuple[str, ...], *, deep: bool) -> bool:
+    """Whether the change is at the pattern's path, above it, one element of the array at it, or `deep` below it."""
     if not segments:
         return True
-    beyond = len(segments) - len(pattern)
-    if not pattern or beyond > 1 or (beyond == 1 and not _is_element(segments[-1])):
+    if not pattern or not all(map(like, pattern, segments)):
         return False
-    return all(map(like, pattern, segments))
+    beyond = len(segments) - len(pattern)
+    return beyond < 1 or deep or (beyond == 1 and is_element(segments[-1]))
 
 
 def find_spots(
@@ -84,5 +84,6 @@ def _is_named(element: Json, segment: str) -> bool:
     return all(folded.get(name) == value for name, _, value in pairs)
 
 
-def _is_element(segment: str) -> bool:
+def is_element(segment: str) -> bool:
+    """Whether a segment of a change's path names an item of an array."""
     return segment.startswith("[") or segment.isdecimal()
