@@ -101,7 +101,7 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
 
 async def _framework_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    codes = {404: "not-found", 405: "method-not-allowed"}
+    codes = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
     return problem(
         error.status_code,
         codes.get(error.status_code, "invalid"),

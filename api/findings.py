@@ -90,7 +90,9 @@ class AcknowledgeBody(Shape):
 
 
 class AcceptBody(DecisionBody):
-    until: AwareDatetime | None = Field(default=None, description="when the acceptance ends; with zone")
+    until: AwareDatetime | None = Field(
+        default=None, description="when the acceptance ends; with zone"
+    )
 
 
 @router.get("/api/findings", response_model=ListOf[FindingView])

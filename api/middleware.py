@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import uuid
 
+from fastapi import HTTPException
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem
@@ -28,10 +28,6 @@ SECURITY_HEADERS = {
 }
 
 
-class _TooLargeError(Exception):
-    pass
-
-
 class Guard:
     def __init__(self, app: ASGIApp, largest_body: int) -> None:
         self._app = app
@@ -42,22 +38,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request_id = str(uuid.uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
         started = False
-        received = 0
 
-        async def count(message: Message) -> None:
-            nonlocal received
-            received += len(message.get("body", b""))
-            if received > self._largest_body:
-                raise _TooLargeError
-
-        async def limited_receive() -> Message:
-            message = await receive()
-            await count(message)
-            return message
-
-        async def decorated_send(message: Message) -> None:
+        async def send_decorated(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -68,16 +51,23 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, limited_receive, decorated_send)
-        except _TooLargeError:
-            answer = problem(413, "too-large", f"The body is over {self._largest_body} bytes.")
+            await self._app(scope, self._limited(receive), send_decorated)
         except Exception:
             logger.exception("request failed", extra={"request_id": request_id})
             if started:
                 raise
-            answer = problem(
-                500, "internal", f"Something broke. Its log entry is under request id {request_id}."
-            )
-        else:
-            return
-        await answer(scope, Request(scope).receive, decorated_send)
+            detail = f"Something broke. Its log entry is under request id {request_id}."
+            await problem(500, "internal", detail)(scope, receive, send_decorated)
+
+    def _limited(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._largest_body:
+                raise HTTPException(413, f"The body is over {self._largest_body} bytes.")
+            return message
+
+        return receive_limited

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from azure.core import AsyncPipelineClient
@@ -25,7 +25,7 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
-from errors import NotFound, Refused, Unavailable, Unreadable
+from errors import Invalid, NotFound, Refused, Unavailable, Unreadable
 from tenancy.access import TenantContext
 from tenancy.retry import call_with_retry
 
@@ -68,6 +68,7 @@ class Arm:
             OneHostPolicy(endpoint),
             AsyncARMChallengeAuthenticationPolicy(credential, scope),
         ]
+        self._endpoint = endpoint
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             endpoint, policies=policies, transport=transport
         )
@@ -75,7 +76,7 @@ class Arm:
     async def get(self, path: str, api_version: str, *, scope: str, budget: float = 60.0) -> Answer:
         """GETs a path such as `/subscriptions/{id}`. `scope` is what errors name as unreadable."""
         return await self._send(
-            HttpRequest("GET", path, params={"api-version": api_version}), scope, budget
+            HttpRequest("GET", self._url(path), params={"api-version": api_version}), scope, budget
         )
 
     async def get_link(self, url: str, *, scope: str, budget: float = 60.0) -> Answer:
@@ -86,9 +87,16 @@ class Arm:
         self, path: str, api_version: str, body: Mapping[str, Any], *, scope: str
     ) -> Answer:
         content = msgspec.json.encode(body)
-        request = HttpRequest("POST", path, params={"api-version": api_version}, content=content)
+        query = {"api-version": api_version}
+        request = HttpRequest("POST", self._url(path), params=query, content=content)
         request.headers["Content-Type"] = "application/json"
         return await self._send(request, scope, 60.0)
+
+    def _url(self, path: str) -> str:
+        """The path as it is, percent-encoded: resource names may hold blanks, `#`, `?` and `%`."""
+        if {".", ".."} & set(path.split("/")):
+            raise Invalid("A resource id cannot have dots as a segment.", field="resourceId")
+        return self._endpoint + quote(path, safe="/:@!$&'()*+,;=-._~")
 
     async def _send(self, request: HttpRequest, scope: str, budget: float) -> Answer:
         async def attempt(_: int) -> Answer:

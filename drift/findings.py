@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import msgspec
@@ -27,9 +27,11 @@ MOST_CHANGES = 120  # kept with one finding, which must fit one row of 900 kB
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a scan needs of a stored finding to see that nothing is new."""
+    """What a scan needs of a stored finding to see that nothing is new: the columns of its row."""
 
     finding_id: str
+    resource_id: str
+    resource_type: str
     status: str
     evidence: str
     baseline_digest: str
@@ -87,16 +89,19 @@ class Outbox:
 async def known_findings(
     store: TenantStore, subscription_id: SubscriptionId
 ) -> AsyncIterator[Known]:
-    columns = ("status", "evidence", "baseline_digest", "current_digest")
-    prefix = f"{_FINDING}{subscription_id}."
-    async for row in store.rows(Table.FINDING, prefix=prefix, columns=columns):
-        yield Known(
-            row.key.removeprefix(_FINDING),
-            row.values["status"],
-            row.values["evidence"],
-            row.values["baseline_digest"],
-            row.values["current_digest"],
-        )
+    columns = [field.name for field in fields(Known)][1:]
+    async for row in store.rows(
+        Table.FINDING, prefix=f"{_FINDING}{subscription_id}.", columns=columns
+    ):
+        yield Known(row.key.removeprefix(_FINDING), **row.values)
+
+
+async def expired_findings(store: TenantStore, *, now: datetime) -> AsyncIterator[Stored]:
+    """Findings whose acceptance has ended."""
+    async for row in store.rows(Table.FINDING, prefix=_FINDING, columns=["accepted_until"]):
+        until = row.values.get("accepted_until")
+        if until is not None and until <= now:
+            yield await get_finding(store, row.key.removeprefix(_FINDING))
 
 
 async def find_finding(store: TenantStore, finding_id: str) -> Stored | None:
@@ -236,6 +241,7 @@ def _values(finding: Finding) -> dict[str, Value]:
         "resource_type": finding.resource_type,
         "resource_id": finding.resource_id,
         "last_seen": finding.last_seen,
+        "accepted_until": finding.accepted_until,
         **split_binary(msgspec.json.encode(finding)),
     }
 

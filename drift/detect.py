@@ -1,0 +1,213 @@
+"""What differs from the baseline: found by digests, walked only where they differ, judged, confirmed and attributed.
+
+It returns the transitions to write; drift/scan.py commits them. A finding that is known with the same two digests is
+not looked at again, so a scan that finds nothing new loads no document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from drift.archive import load_pack
+from drift.attribution import attribute
+from drift.collect import SubscriptionReader
+from drift.confirm import Confirmer, Verdict
+from drift.engine import findings as life
+from drift.engine.compare import differ
+from drift.engine.findings import Attribution, Evidence, Observation, Status
+from drift.engine.index import SnapshotIndex, delta
+from drift.engine.model import Difference, Document, Json, ResourceKey
+from drift.engine.rules import Judgement, Subject, judge
+from drift.findings import Known, Stored, Transition, get_finding, known_findings, shorten
+from drift.preferences import Scope
+from tenancy.ids import SubscriptionId
+from tenancy.store import TenantStore
+
+MOST_HIDDEN = 40  # changes hidden by rules that are kept with a finding
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription's state now, and the baseline version it is held against."""
+
+    subscription_id: SubscriptionId
+    baseline_id: str
+    baseline: SnapshotIndex
+    current: SnapshotIndex
+    fresh: Mapping[ResourceKey, Document]  # documents of this scan that are in memory already
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    transitions: tuple[Transition, ...]
+    unsettled: int  # findings that still have to be dealt with, after the transitions
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    difference: Difference  # with the severities of its changes
+    judgement: Judgement
+    before: Document | None
+    after: Document | None
+
+
+async def detect(
+    store: TenantStore,
+    reader: SubscriptionReader,
+    confirmer: Confirmer,
+    held: Held,
+    scope: Scope,
+    *,
+    now: datetime,
+) -> Detected:
+    """Compares a state with its baseline. Raises what reading Azure or storage raises; nothing is written here."""
+    known = {_key(item): item async for item in known_findings(store, held.subscription_id)}
+    drifted = _drifted(held)
+    news = [key for key, digests in drifted.items() if not _is_known(known.get(key), digests)]
+    candidates = await _candidates(store, held, news, scope)
+    verdicts = await asyncio.gather(
+        *(confirmer.confirm(item.difference, item.before, item.after) for item in candidates)
+    )
+    true = [
+        (candidate, verdict)
+        for candidate, verdict in zip(candidates, verdicts, strict=True)
+        if verdict is not Verdict.REFUTED
+    ]
+    who = await attribute(reader, [candidate.difference.resource_id for candidate, _ in true])
+    transitions = []
+    for candidate, verdict in true:
+        seen = _observation(held, candidate, verdict, who.get(candidate.difference.key))
+        transitions.append(await _advance(store, held, known.get(seen.key), seen, now))
+    for item in known.values():
+        over = _key(item) not in drifted or not scope.covers(item.resource_id, item.resource_type)
+        if over and item.status != Status.RESOLVED:
+            transitions.append(await _advance(store, held, item, None, now))
+    written = tuple(item for item in transitions if item is not None)
+    return Detected(written, _count_unsettled(known, written))
+
+
+def _drifted(held: Held) -> dict[ResourceKey, tuple[str, str]]:
+    """Key -> digests (baseline, current) of what differs; '' where the resource does not exist."""
+    keys = delta(held.baseline, held.current)
+    return {
+        ResourceKey(key.hex()): (_digest(held.baseline, key), _digest(held.current, key))
+        for key in (*keys.added, *keys.removed, *keys.modified)
+    }
+
+
+def _is_known(known: Known | None, digests: tuple[str, str]) -> bool:
+    """Whether this very drift is written already, confirmed and not closed."""
+    return (
+        known is not None
+        and (known.baseline_digest, known.current_digest) == digests
+        and known.evidence == Evidence.CONFIRMED
+        and known.status != Status.RESOLVED
+    )
+
+
+async def _candidates(
+    store: TenantStore, held: Held, keys: Sequence[ResourceKey], scope: Scope
+) -> list[_Candidate]:
+    """Loads and walks what is new. Only the packs that hold one of the keys are read."""
+    before = await _load(store, held.baseline, keys, {})
+    after = await _load(store, held.current, keys, held.fresh)
+    candidates = []
+    for key in keys:
+        difference = differ(before.get(key), after.get(key))
+        if difference and scope.covers(difference.resource_id, difference.resource_type):
+            candidates.append(_judged(difference, before.get(key), after.get(key)))
+    return candidates
+
+
+async def _load(
+    store: TenantStore,
+    index: SnapshotIndex,
+    keys: Iterable[ResourceKey],
+    at_hand: Mapping[ResourceKey, Document],
+) -> dict[ResourceKey, Document]:
+    """The documents of these keys in a snapshot; those that it does not have are left out."""
+    found = {key: at_hand[key] for key in keys if key in at_hand}
+    packs: dict[str, set[ResourceKey]] = {}
+    for key in keys:
+        name = index.pack_of(bytes.fromhex(key)) if key not in found else None
+        if name is not None:
+            packs.setdefault(name, set()).add(key)
+    for name, wanted in packs.items():
+        for document in await load_pack(store, name):
+            if document.key in wanted:
+                found[document.key] = document
+    return found
+
+
+def _judged(difference: Difference, before: Document | None, after: Document | None) -> _Candidate:
+    old, new = _body(before), _body(after)
+    subject = Subject(tags=_tags(new if new is not None else old), before=old, after=new)
+    judgement = judge(difference, facts=subject)
+    return _Candidate(replace(difference, changes=judgement.changes), judgement, before, after)
+
+
+def _observation(
+    held: Held, candidate: _Candidate, verdict: Verdict, attribution: Attribution | None
+) -> Observation:
+    difference, judgement = candidate.difference, candidate.judgement
+    key = bytes.fromhex(difference.key)
+    return Observation(
+        subscription_id=held.subscription_id,
+        key=difference.key,
+        resource_id=difference.resource_id,
+        resource_type=difference.resource_type,
+        kind=difference.kind,
+        changes=shorten(judgement.changes),
+        severity=judgement.severity,
+        baseline_digest=_digest(held.baseline, key),
+        current_digest=_digest(held.current, key),
+        evidence=Evidence.CONFIRMED if verdict is Verdict.CONFIRMED else Evidence.OBSERVED,
+        attribution=attribution,
+        ignored_by=judgement.ignored_by,
+        ignored_changes=shorten(judgement.ignored_changes)[:MOST_HIDDEN],
+    )
+
+
+async def _advance(
+    store: TenantStore, held: Held, known: Known | None, seen: Observation | None, now: datetime
+) -> Transition | None:
+    """The transition of one finding, None when nothing about it is to be written."""
+    stored: Stored | None = await get_finding(store, known.finding_id) if known else None
+    step = life.advance(
+        stored.finding if stored else None, seen, now=now, baseline_id=held.baseline_id
+    )
+    if not step.changed or step.finding is None:
+        return None
+    return Transition(step.finding, stored.etag if stored else "", step.event)
+
+
+def _count_unsettled(known: Mapping[ResourceKey, Known], written: Sequence[Transition]) -> int:
+    statuses = {item.finding_id: item.status for item in known.values()}
+    statuses |= {item.finding.finding_id: item.finding.status for item in written}
+    return sum(1 for status in statuses.values() if status in life.UNSETTLED)
+
+
+def _key(known: Known) -> ResourceKey:
+    return ResourceKey(known.finding_id.rpartition(".")[2])
+
+
+def _digest(index: SnapshotIndex, key: bytes) -> str:
+    digest = index.digest_of(key)
+    return digest.hex() if digest else ""
+
+
+def _body(document: Document | None) -> Json:
+    if document is None:
+        return None
+    body: Json = msgspec.json.decode(document.body)
+    return body
+
+
+def _tags(body: Json) -> dict[str, str]:
+    tags = body.get("tags") if isinstance(body, dict) else None
+    return {str(name): str(value) for name, value in tags.items()} if isinstance(tags, dict) else {}

@@ -1,0 +1,59 @@
+"""Reads one subscription completely and folds it against the state before. What could not be read ends the observation:
+it then carries the reason and nothing is concluded from the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drift.archive import Configuration, find_configuration, load_snapshot
+from drift.collect import SOURCES, Source, SubscriptionReader
+from drift.engine.index import SnapshotIndex
+from drift.engine.survey import Collected, Survey
+from drift.scans import Coverage
+from errors import DriftError, Unreadable
+from tenancy.store import TenantStore
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    configuration: Configuration | None  # the state before
+    previous: SnapshotIndex | None
+    collected: Collected
+    coverage: tuple[Coverage, ...]
+    reason: str = ""  # why it is not complete
+    permission: str = ""
+
+    @property
+    def skipped(self) -> int:
+        return self.collected.skipped.total()
+
+
+async def observe(store: TenantStore, reader: SubscriptionReader, secret_key: bytes) -> Observed:
+    """Raises Unreadable when the subscription itself cannot be read."""
+    await reader.probe()
+    configuration = await find_configuration(store, reader.subscription_id)
+    previous = await load_snapshot(store, configuration.snapshot_id) if configuration else None
+    survey = Survey(previous, secret_key=secret_key)
+    coverage = [await _read(reader, source, survey) for source in SOURCES]
+    missed = next((part for part in coverage if not part.read), None)
+    return Observed(
+        configuration,
+        previous,
+        survey.finish(),
+        tuple(coverage),
+        reason=f"{missed.source}: {missed.reason}" if missed else "",
+        permission=missed.permission if missed else "",
+    )
+
+
+async def _read(reader: SubscriptionReader, source: Source, survey: Survey) -> Coverage:
+    rows = 0
+    try:
+        async for page in reader.pages(source):
+            survey.add_page(page)
+            rows += len(page)
+    except Unreadable as error:
+        return Coverage(source.name, False, rows, error.message, error.permission)
+    except DriftError as error:
+        return Coverage(source.name, False, rows, error.message)
+    return Coverage(source.name, True, rows)

@@ -1,0 +1,232 @@
+"""The whole story of a scan: it is asked for, fans out over the tenant's subscriptions, each is read, compared and
+recorded, and the last one to finish closes it.
+
+Every step may run twice, late, or die half-way; the outcome is the same. Nothing is concluded from what was not read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from drift import lease as leases
+from drift.archive import load_snapshot
+from drift.arm import open_arm
+from drift.baselines import get_baseline
+from drift.collect import SubscriptionReader
+from drift.confirm import Confirmer
+from drift.detect import Held, detect
+from drift.findings import commit
+from drift.notices import publish
+from drift.observe import observe
+from drift.preferences import get_preferences
+from drift.scans import (
+    ENDED,
+    Part,
+    Scan,
+    ScanStatus,
+    close_scan,
+    create_part,
+    create_scan,
+    find_part,
+    get_parts,
+    get_scan,
+    save_part,
+    save_scan,
+    scan_id_of,
+)
+from drift.settle import Settled, settle
+from drift.subscriptions import Subscription, get_subscription, refresh
+from errors import Conflict, DriftError, NotFound, Unreadable
+from tenancy.access import TenantContext
+from tenancy.ids import SubscriptionId
+from tenancy.queues import Queue
+
+logger = logging.getLogger(__name__)
+
+LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
+BROKEN = "The scan could not be carried out in five tries. The platform operator's log says why."
+
+
+async def start_scan(
+    context: TenantContext, *, slot: datetime, trigger: str, requested_by: str
+) -> Scan:
+    """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more."""
+    scan = Scan(
+        scan_id=scan_id_of(context.tenant.tenant_id, slot, trigger),
+        status=ScanStatus.QUEUED,
+        trigger=trigger,
+        requested_by=requested_by,
+        created_at=slot,
+    )
+    await create_scan(context.store, scan)
+    await context.send(Queue.SCAN_TENANT, {"version": 1, "scan_id": scan.scan_id})
+    return scan
+
+
+async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) -> None:
+    """Lists the tenant's subscriptions with its own credential and sends one message for each monitored one."""
+    scan = await get_scan(context.store, scan_id)
+    if scan.status in ENDED:
+        return
+    try:
+        known = await refresh(context, now=now)
+    except (DriftError, NotFound) as error:
+        await save_scan(
+            context.store,
+            replace(scan, status=ScanStatus.INCOMPLETE, reason=error.message, finished_at=now),
+        )
+        return
+    monitored = [subscription for subscription in known if subscription.monitored]
+    for subscription in monitored:
+        await create_part(
+            context.store, Part(scan_id, subscription.subscription_id, ScanStatus.QUEUED)
+        )
+    if scan.status is ScanStatus.QUEUED:
+        running = replace(scan, status=ScanStatus.RUNNING, subscriptions=len(monitored))
+        await save_scan(context.store, running)
+    for subscription in monitored:
+        await _send_part(context, scan_id, subscription.subscription_id)
+    await close_scan(context.store, scan_id, now=now)
+
+
+async def scan_subscription(
+    context: TenantContext,
+    scan_id: str,
+    subscription_id: SubscriptionId,
+    *,
+    clock: Callable[[], datetime],
+) -> None:
+    """Scans one subscription under its lease. If somebody else holds it, the message goes back for later."""
+    part = await find_part(context.store, scan_id, subscription_id)
+    if part is None or part.status in ENDED:
+        return
+    try:
+        lease = await leases.acquire(context.store, subscription_id, scan_id, now=clock())
+    except leases.Busy as busy:
+        delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
+        await _send_part(context, scan_id, subscription_id, delay=delay)
+        return
+    try:
+        part = replace(part, status=ScanStatus.RUNNING, started_at=clock())
+        await save_part(context.store, part)
+        part = await _scan(context, part, lease, clock)
+        await save_part(context.store, replace(part, finished_at=clock()))
+        await publish(context, subscription_id, now=clock())
+    finally:
+        await leases.release(context.store, lease, now=clock())
+    await close_scan(context.store, scan_id, now=clock())
+
+
+async def _scan(
+    context: TenantContext, part: Part, lease: leases.Lease, clock: Callable[[], datetime]
+) -> Part:
+    """Reads, records and compares one subscription. What Azure refuses ends the part incomplete, with the reason."""
+    subscription = await get_subscription(context.store, part.subscription_id)
+    try:
+        arm = open_arm(context, await context.credential())
+        reader = SubscriptionReader(arm, part.subscription_id)
+        secret_key = await context.fingerprint_key()
+        observed = await observe(context.store, reader, secret_key)
+        part = replace(part, coverage=observed.coverage)
+        if observed.reason:
+            return _incomplete(part, observed.reason, observed.permission)
+        confirmer = Confirmer(reader, secret_key)
+        settled = await settle(
+            context.store, observed, confirmer, part.scan_id, lease.fence, now=clock()
+        )
+        if settled.held_back:
+            return _incomplete(part, settled.held_back)
+        findings = await _detect(context, subscription, settled, reader, confirmer, part, clock)
+    except Unreadable as error:
+        return _incomplete(part, error.message, error.permission)
+    except DriftError as error:
+        logger.warning(
+            "subscription not scanned",
+            extra={"scan_id": part.scan_id, "reason": type(error).__name__},
+        )
+        return _incomplete(part, error.message)
+    return replace(
+        part,
+        status=ScanStatus.COMPLETE,
+        resources=settled.resources,
+        changed=settled.changed,
+        skipped=observed.skipped,
+        findings=findings,
+        baseline_id=subscription.active_baseline,
+    )
+
+
+async def _detect(
+    context: TenantContext,
+    subscription: Subscription,
+    settled: Settled,
+    reader: SubscriptionReader,
+    confirmer: Confirmer,
+    part: Part,
+    clock: Callable[[], datetime],
+) -> int:
+    """Compares with the active baseline, commits findings and their events; how many are unsettled afterwards."""
+    if not subscription.active_baseline:
+        return 0
+    store = context.store
+    baseline = await get_baseline(store, subscription.active_baseline)
+    index = settled.current
+    if baseline.snapshot_id != settled.current.snapshot_id:
+        index = await load_snapshot(store, baseline.snapshot_id)
+    held = Held(
+        subscription.subscription_id, baseline.baseline_id, index, settled.current, settled.fresh
+    )
+    scope = (await get_preferences(store)).preferences.scope
+    detected = await detect(store, reader, confirmer, held, scope, now=clock())
+    await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
+    return detected.unsettled
+
+
+async def cancel_scan(context: TenantContext, scan_id: str, *, now: datetime) -> Scan:
+    """Ends a scan: parts not started yet are cancelled. Raises Conflict when it has ended already."""
+    scan = await get_scan(context.store, scan_id)
+    if scan.status in ENDED:
+        raise Conflict(f"This scan is {scan.status} already.")
+    for part in await get_parts(context.store, scan_id):
+        if part.status is ScanStatus.QUEUED:
+            cancelled = replace(part, status=ScanStatus.CANCELLED, finished_at=now)
+            await save_part(context.store, cancelled)
+    cancelled_scan = replace(scan, status=ScanStatus.CANCELLED, finished_at=now)
+    return await save_scan(context.store, cancelled_scan)
+
+
+async def fail_scan(context: TenantContext, scan_id: str, *, now: datetime) -> None:
+    """A scan-tenant message was given up: the scan says so instead of staying queued for ever."""
+    try:
+        scan = await get_scan(context.store, scan_id)
+    except NotFound:
+        return
+    if scan.status not in ENDED:
+        failed = replace(scan, status=ScanStatus.FAILED, reason=BROKEN, finished_at=now)
+        await save_scan(context.store, failed)
+
+
+async def fail_subscription(
+    context: TenantContext, scan_id: str, subscription_id: SubscriptionId, *, now: datetime
+) -> None:
+    """A scan-subscription message was given up: its part failed, and the scan ends without it."""
+    part = await find_part(context.store, scan_id, subscription_id)
+    if part is None or part.status in ENDED:
+        return
+    failed = replace(part, status=ScanStatus.FAILED, reason=BROKEN, finished_at=now)
+    await save_part(context.store, failed)
+    await close_scan(context.store, scan_id, now=now)
+
+
+async def _send_part(
+    context: TenantContext, scan_id: str, subscription_id: SubscriptionId, *, delay: int = 0
+) -> None:
+    body = {"version": 1, "scan_id": scan_id, "subscription_id": subscription_id}
+    await context.send(Queue.SCAN_SUBSCRIPTION, body, delay=delay)
+
+
+def _incomplete(part: Part, reason: str, permission: str = "") -> Part:
+    return replace(part, status=ScanStatus.INCOMPLETE, reason=reason, permission=permission)

@@ -1,0 +1,182 @@
+"""Onboarding by HTTP: what it makes, who may do it, and that nothing half-made is usable."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from dev.azure.admin import AzureAdmin
+from dev.demo.client import Product, ProductError, principal_header
+from settings import Settings
+from tenancy.deployment import Deployment
+from tenancy.tenants import PLATFORM
+
+
+async def test_provisioned_tenant_works_at_once(
+    operator: Product, url: str, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
+    assert tenant["status"] == "active"
+    assert tenant["azureTenantId"] == organisation.directory_id
+    async with Product(url, organisation.admin_header) as admin:
+        me = await admin.request("GET", "/api/me")
+        assert me["tenants"] == [
+            {"tenantId": tenant["id"], "name": tenant["name"], "role": "admin"}
+        ]
+        assert me["platformOperator"] is False
+        connection = await admin.request("GET", "/api/connection")
+        assert connection["hasSecret"] is True
+        assert organisation.secret not in str(connection)
+        lines = (await admin.request("POST", "/api/connection/test"))["value"]
+        assert [line for line in lines if not line["ok"]] == []
+        assert len(lines) == 5
+        listed = await admin.request("POST", "/api/subscriptions/refresh")
+        assert [row["id"] for row in listed["value"]] == [organisation.subscription_id]
+
+
+async def test_wrong_secret_says_what_entra_said_and_makes_nothing(
+    operator: Product, deployment: Deployment, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    body = organisation.tenant_body()
+    body["connection"] = {**body["connection"], "secret": "wrong"}
+    before = [tenant.tenant_id async for tenant in deployment.registry.tenants()]
+    with pytest.raises(ProductError, match=r"422 .*connection\.secret.*AADSTS7000215|AADSTS7000215"):
+        await operator.request("POST", "/api/tenants", body)
+    after = [tenant.tenant_id async for tenant in deployment.registry.tenants()]
+    assert before == after
+
+
+async def test_unknown_directory_says_what_entra_said(operator: Product, new_organisation) -> None:
+    organisation = await new_organisation()
+    body = organisation.tenant_body()
+    body["connection"] = {**body["connection"], "directoryId": str(uuid.uuid4())}
+    with pytest.raises(ProductError, match="AADSTS90002"):
+        await operator.request("POST", "/api/tenants", body)
+
+
+async def test_same_operation_id_is_the_same_tenant(operator: Product, new_organisation) -> None:
+    organisation = await new_organisation()
+    operation = {"Operation-Id": str(uuid.uuid4())}
+    body = organisation.tenant_body()
+    first = await operator.request("POST", "/api/tenants", body, headers=operation)
+    again = await operator.request("POST", "/api/tenants", body, headers=operation)
+    assert again["id"] == first["id"]
+    with pytest.raises(ProductError, match="409"):
+        other = organisation.tenant_body(name="another")
+        await operator.request("POST", "/api/tenants", other, headers=operation)
+
+
+async def test_provisioning_that_broke_off_is_finished_by_repeating_it(
+    operator: Product, url: str, azure: AzureAdmin, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    operation = {"Operation-Id": str(uuid.uuid4())}
+    body = organisation.tenant_body()
+    await azure.add_fault(match={"method": "PUT", "path": "/secrets/.*"}, status=403, times=1)
+    with pytest.raises(ProductError, match="503"):
+        await operator.request("POST", "/api/tenants", body, headers=operation)
+    await azure.clear_faults()
+    async with Product(url, organisation.admin_header) as admin:
+        assert (await admin.request("GET", "/api/me"))["tenants"] == []
+        tenant = await operator.request("POST", "/api/tenants", body, headers=operation)
+        assert tenant["status"] == "active"
+        assert len((await admin.request("GET", "/api/me"))["tenants"]) == 1
+
+
+async def test_suspended_tenant_lets_nobody_work(
+    operator: Product, url: str, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
+    async with Product(url, organisation.admin_header, tenant["id"]) as admin:
+        await operator.request("POST", f"/api/tenants/{tenant['id']}/suspend")
+        with pytest.raises(ProductError, match="403.*suspended"):
+            await admin.request("GET", "/api/findings")
+        await operator.request("POST", f"/api/tenants/{tenant['id']}/resume")
+        assert (await admin.request("GET", "/api/findings"))["value"] == []
+
+
+async def test_deleted_tenant_is_gone_at_once(
+    operator: Product, url: str, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
+    await operator.request("DELETE", f"/api/tenants/{tenant['id']}")
+    async with Product(url, organisation.admin_header, tenant["id"]) as admin:
+        with pytest.raises(ProductError, match="404"):
+            await admin.request("GET", "/api/findings")
+    with pytest.raises(ProductError, match="404"):
+        await operator.request("GET", f"/api/tenants/{tenant['id']}")
+
+
+async def test_platform_routes_do_not_exist_for_tenants(
+    operator: Product, url: str, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
+    async with Product(url, organisation.admin_header, tenant["id"]) as admin:
+        for method, path in (
+            ("GET", "/api/tenants"),
+            ("GET", f"/api/tenants/{tenant['id']}"),
+            ("DELETE", f"/api/tenants/{tenant['id']}"),
+            ("POST", f"/api/tenants/{tenant['id']}/suspend"),
+        ):
+            with pytest.raises(ProductError, match="404"):
+                await admin.request(method, path)
+
+
+async def test_platform_role_of_a_foreign_directory_is_nothing(url: str) -> None:
+    header = principal_header(str(uuid.uuid4()), str(uuid.uuid4()), "Eve", "Platform.Operator")
+    async with Product(url, header) as eve:
+        with pytest.raises(ProductError, match="404"):
+            await eve.request("GET", "/api/tenants")
+
+
+async def test_platform_operator_inside_a_tenant_is_audited(
+    operator: Product, url: str, settings: Settings, deployment: Deployment, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
+    header = principal_header(
+        settings.platform_directory_id, str(uuid.uuid4()), "Visitor", "Platform.Operator"
+    )
+    async with Product(url, header, tenant["id"]) as visitor:
+        await visitor.request("GET", "/api/findings")
+    client = await deployment.tables.client("audit")
+    query = "PartitionKey eq @tenant and action eq 'platform.enter'"
+    parameters = {"tenant": tenant["id"]}
+    rows = [row async for row in client.query_entities(query, parameters=parameters)]
+    assert [row["actor_name"] for row in rows] == ["Visitor"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"azureTenantId": "not-a-guid"}, "azureTenantId"),
+        ({"azureTenantId": "{1b4e28ba-2fa1-4d21-883f-0016d3cca427}"}, "azureTenantId"),
+        ({"admin": {}}, "admin.objectId"),
+        ({"tenantId": "x"}, "tenantId"),
+        ({"settings": {"schedule": "every day"}}, "schedule"),
+        ({"settings": {"schedule": "* * * * *"}}, "schedule"),
+    ],
+)
+async def test_bad_input_names_the_field(
+    operator: Product, new_organisation, change: dict, field: str
+) -> None:
+    organisation = await new_organisation()
+    with pytest.raises(ProductError, match=f"422.*{field}"):
+        await operator.request("POST", "/api/tenants", organisation.tenant_body(**change))
+
+
+async def test_index_outside_tenants_holds_ids_only(
+    operator: Product, deployment: Deployment, new_organisation
+) -> None:
+    organisation = await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
+    client = await deployment.tables.client(PLATFORM)
+    rows = [row async for row in client.query_entities(f"RowKey eq '{tenant['id']}'")]
+    assert [set(row) - {"PartitionKey", "RowKey"} for row in rows] == [{"tenant_id"}]
