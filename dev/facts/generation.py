@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TypeAlias
 
 from dev.facts.overrides import Overrides, read_overrides
 from dev.facts.packages import Declarations, find_owners, read_packages
-from dev.facts.readonly import Derivation, Paths
+from dev.facts.readonly import READ_ONLY, Derivation, Paths
+
+UNWRITTEN: Paths = {"properties": READ_ONLY}
+"""Of a type that no request writes: jobs, replicas, usages. That one comes or goes is still seen."""
+
+_RECORDS = re.compile(
+    r"/(?:\w*operations?(?:results|status|statuses)?|\w*(?:jobs|runs|executions|histories|history|requests|reports"
+    r"|usages|quotalimits|quotas|recoverypoints|restorepoints|recommendations|scans|scanresults|statistics|status)"
+    r"|replicas|processes|modules|detectors|detectorproperties|diagnostics|analyses|repetitions|scoperepetitions"
+    r"|streams|logs|upgradeprofiles|healthchecks|runtimeviews|networktraces|privatelinkresources|deleted\w+"
+    r"|restorable\w+|recoverable\w+|instances|machines|rollingupgrades)$"
+)
+"""Types that tell what happened or what is on offer. Other types without a write are parts of one that has it."""
 
 Entry: TypeAlias = "dict[str, str | Paths]"
 
@@ -32,7 +45,9 @@ def _collect(packages: Path, overrides: Overrides) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for declarations in read_packages(packages):
         for resource_type, paths in _derive_all(declarations, overrides):
-            entries.setdefault(resource_type, {"source": declarations.source, "paths": paths})
+            known = entries.get(resource_type)
+            if known is None or known["paths"] == UNWRITTEN:
+                entries[resource_type] = {"source": declarations.source, "paths": paths}
     return entries
 
 
@@ -40,10 +55,12 @@ def _derive_all(declarations: Declarations, overrides: Overrides) -> list[tuple[
     owners = find_owners(declarations.usages)
     found = []
     for resource_type, usage in declarations.usages.items():
-        if not usage.results or not usage.bodies:
-            continue  # nothing can be set, or nothing can be read: there is nothing to tell apart
+        if not usage.results or (usage.written and not usage.bodies):
+            continue  # nothing can be read, or what can be set is not said
         derivation = Derivation(declarations.models, resource_type, owners, overrides)
-        found.append((resource_type, derivation.derive(usage.results, usage.bodies)))
+        paths = derivation.derive(usage.results, usage.bodies) if usage.written else UNWRITTEN
+        if usage.written or _RECORDS.search(resource_type):
+            found.append((resource_type, paths))
     return [(resource_type, paths) for resource_type, paths in found if paths]
 
 

@@ -23,6 +23,7 @@ class Usage:
 
     results: set[str] = field(default_factory=set)  # models that a GET answers with
     bodies: set[str] = field(default_factory=set)  # models that a PUT or PATCH takes
+    written: bool = False  # whether there is a PUT or PATCH at all, whatever it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def _read_group(
             elif request.verb in _WRITE_VERBS:
                 annotations = [argument.annotation for argument in _arguments(method)]
                 usages[resource_type].bodies.update(_annotated(annotations))
+                usages[resource_type].written = True
 
 
 def _reached(
