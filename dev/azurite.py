@@ -28,26 +28,22 @@ class Azurite:
     def __init__(self, *, log: Path | None = None) -> None:
         """Starts it; `wait` (or `with`) says when it can be used."""
         self._process = ChildProcess("Azurite", _command(), log=log)
-        self._ports: dict[str, int] = {}
+        self.ports: dict[str, int] = {}
 
     def wait(self) -> Self:
         """Azurite reports the free ports it took, so another Azurite on this machine cannot be mistaken for it."""
-        while len(self._ports) < len(SERVICES):
+        while len(self.ports) < len(SERVICES):
             service, port = self._process.wait_for(_recognise_service)
-            self._ports[service] = port
+            self.ports[service] = port
         return self
 
     @property
     def connection_string(self) -> str:
         endpoints = "".join(
-            f"{service}Endpoint=http://127.0.0.1:{self._ports[service]}/{ACCOUNT};"
+            f"{service}Endpoint=http://127.0.0.1:{self.ports[service]}/{ACCOUNT};"
             for service in SERVICES
         )
         return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};{endpoints}"
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def stop(self) -> None:
         # All is in memory and it says goodbye to each idle connection first: nothing is gained by waiting.

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.installation import PROJECT, InstallationError, prepare
+from dev.installation import PROJECT, Installation, InstallationError
 from dev.interpreters import InterpreterError
 
 
@@ -68,7 +68,9 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"dev.py: there is no command {name!r}.\n\n{_usage()}")
     python, rest = take_python(rest)
     try:
-        interpreter = prepare(python, extra_locks=command.locks, node=command.needs_node)
+        interpreter = Installation().prepare(
+            python, extra_locks=command.locks, node=command.needs_node
+        )
     except (InstallationError, InterpreterError) as error:
         sys.exit(f"dev.py: {error}")
     except KeyboardInterrupt:
