@@ -23,7 +23,8 @@ class Direction(StrEnum):
 
 class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="is"):
     def direction(self, before: Sequence[Json], after: Sequence[Json]) -> Direction | None:
-        """Before and after are the values at the rule's path; several where a whole array came or went."""
+        """Before and after are the values at the rule's path: several where a whole array came or went, none where
+        the array item or resource that they belong to is missing itself."""
         raise NotImplementedError
 
 
@@ -43,7 +44,7 @@ class Among(State, frozen=True, tag="among"):
     values: tuple[Scalar, ...]
 
     def weak(self, values: Sequence[Json]) -> bool:
-        return contains(self.values, values)
+        return bool(values) and contains(self.values, values)
 
 
 class Outside(State, frozen=True, tag="outside"):

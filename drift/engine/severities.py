@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -64,13 +64,15 @@ class BuiltInRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Verdict:
     severity: Severity
     rule: str
-    decides: bool = True  # False: it says something of a part only, the whole has to be rated too
+    decides: bool = field(
+        default=True, compare=False
+    )  # False: of a part only, the whole has to be rated too
 
 
 def rate(change: Change, resource_type: str, *, before: Json = None, after: Json = None) -> Verdict:
     """The worst that any built-in rule says of the change; before and after are the whole resource, where at hand.
 
-    An added resource is rated at least as such; what it opens can only make that worse.
+    A resource or array item that came or went is rated at least as such; what it opens can only make that worse.
     """
     before = change.before if before is None and not change.path else before
     after = change.after if after is None and not change.path else after
@@ -81,7 +83,7 @@ def rate(change: Change, resource_type: str, *, before: Json = None, after: Json
     ]
     if not any(verdict.decides for verdict in verdicts):
         verdicts.append(_fall_back(change, resource_type))
-    return max(verdicts, key=lambda verdict: verdict.severity.rank)
+    return max(verdicts, key=_rank)
 
 
 def apply(
@@ -91,19 +93,12 @@ def apply(
     if rule.kinds and change.kind not in rule.kinds:
         return None
     segments = split(change.path)
-    for path in rule.paths:
-        pattern = split(path)
-        if not meets(pattern, segments, deep=rule.deep) or _is_moot(rule, pattern, segments):
-            continue
-        within = bool(pattern) and not segments  # something inside a resource that came or went
-        then = find_spots(pattern, segments, change.before, before)
-        now = find_spots(pattern, segments, change.after, after)
-        direction = _direction(rule, then, now)
-        if direction is Direction.OPENED:
-            return Verdict(rule.severity, rule.id, decides=not within)
-        if direction is Direction.CLOSED and not within:
-            return Verdict(rule.closing, rule.id + CLOSED)
-    return None
+    found = [
+        verdict
+        for path in rule.paths
+        if (verdict := _apply_at(rule, split(path), change, segments, before, after))
+    ]
+    return max(found, key=_rank, default=None)
 
 
 def describe(rule_id: str) -> BuiltInRule:
@@ -166,10 +161,33 @@ def _is_fallback(rule: BuiltInRule, change: Change) -> bool:
     return any(SegmentPattern(split(path)).matches(change.path) for path in rule.paths)
 
 
-def _is_moot(rule: BuiltInRule, pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
-    """A resource or array item that is new as a whole was nothing before that could have been lowered or touched."""
+def _apply_at(
+    rule: BuiltInRule,
+    pattern: tuple[str, ...],
+    change: Change,
+    segments: tuple[str, ...],
+    before: Json,
+    after: Json,
+) -> Verdict | None:
+    if not meets(pattern, segments, deep=rule.deep):
+        return None
     whole = not segments or is_element(segments[-1])
-    return whole and len(pattern) > len(segments) and not isinstance(rule.weak, State)
+    within = whole and len(pattern) > len(segments)
+    if within and not isinstance(rule.weak, State):
+        return None  # what is new as a whole was nothing before that could have been lowered or touched
+    then = find_spots(pattern, segments, change.before, before)
+    now = find_spots(pattern, segments, change.after, after)
+    match _direction(rule, then, now):
+        case Direction.OPENED:
+            return Verdict(rule.severity, rule.id, decides=not within)
+        case Direction.CLOSED:
+            return Verdict(rule.closing, rule.id + CLOSED, decides=not within)
+        case None:
+            return None
+
+
+def _rank(verdict: Verdict) -> int:
+    return verdict.severity.rank
 
 
 def _direction(rule: BuiltInRule, then: list[Spot], now: list[Spot]) -> Direction | None:

@@ -34,20 +34,32 @@ def meets(pattern: tuple[str, ...], segments: tuple[str, ...], *, deep: bool) ->
 def find_spots(
     pattern: tuple[str, ...], segments: tuple[str, ...], value: Json, document: Json
 ) -> list[Spot]:
-    """The values at the pattern's path on one side of a change at `segments`, whose value there is given."""
+    """The values at the pattern's path on one side of a change at `segments`, whose value there is given.
+
+    A missing value is a spot that holds None; where the whole resource or array item is missing there is no spot.
+    """
     if not pattern:
         there = value is not None or document is not None
         return [Spot(PRESENT, document, document)] if there else []
+    if value is None and (not segments or _is_item(pattern, segments)):
+        return []
     if len(segments) >= len(pattern):
         beside = next(iter(find_values(document, segments[: len(pattern) - 1])), None)
         return [Spot(value, beside, document)]
+    if value is None:
+        return [Spot(None, None, document)]
+    whole = not segments or is_element(segments[-1])
     rest = pattern[len(segments) :]
     return [
         Spot(found, holder, document)
         for holder in find_values(value, rest[:-1])
         for found in _children_or_none(holder, rest[-1])
-        if found is not None or segments  # of a whole resource, only what it says counts
+        if found is not None or not whole  # of a whole resource or item, only what it says counts
     ]
+
+
+def _is_item(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    return len(segments) != len(pattern) and is_element(segments[-1])
 
 
 def find_values(value: Json, segments: tuple[str, ...]) -> list[Json]:
@@ -71,17 +83,27 @@ def _children(parent: Json, segment: str) -> Iterator[Json]:
                 yield child
     elif isinstance(parent, list):
         for index, child in enumerate(parent):
-            if segment in {"*", str(index)} or _is_named(child, segment):
+            if segment in {"*", str(index)} or (
+                segment.startswith("[") and _is_named(child, segment)
+            ):
                 yield child
 
 
-def _is_named(element: Json, segment: str) -> bool:
-    """Whether `[name=web]`, or `[objectid=1,applicationid=2]`, names the element."""
-    if not isinstance(element, dict) or not segment.startswith("["):
-        return False
-    folded = {name.lower(): fold(value) for name, value in element.items()}
-    pairs = [pair.partition("=") for pair in segment[1:-1].split(",")]
-    return all(folded.get(name) == value for name, _, value in pairs)
+def _is_named(item: Json, segment: str) -> bool:
+    """Whether `[name=web]`, `[objectid=1,applicationid=2]` or `[=10.0.0.1]` names the item."""
+    label = segment[1:].partition("]")[0]
+    label = label.replace("~2", "]").replace("~1", "/").replace("~0", "~")
+    if not isinstance(item, dict):
+        return label == f"={fold(item)}"
+    members = {name.lower(): fold(value) for name, value in item.items()}
+    return any(
+        all(members.get(name) == value for name, _, value in map(_pair, pairs))
+        for pairs in ([label], label.split(","))  # a value may hold commas of its own
+    )
+
+
+def _pair(text: str) -> tuple[str, str, str]:
+    return text.partition("=")
 
 
 def is_element(segment: str) -> bool:

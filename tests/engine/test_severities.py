@@ -144,14 +144,19 @@ def test_open_source_in_an_unknown_surrounding_is_high_and_not_critical() -> Non
 
 
 def test_security_rule_added_as_a_whole_is_looked_into() -> None:
-    rule = {"name": "web", "properties": {"access": "Allow", "direction": "Inbound"}}
-    rule["properties"] |= {"sourceAddressPrefix": "*", "destinationPortRange": "3389"}  # type: ignore[operator]
+    values = {"access": "Allow", "sourceAddressPrefix": "*", "destinationPortRange": "3389"}
+    rule: Json = {"name": "web", "properties": {"direction": "Inbound", **values}}
     path = "/properties/securityRules/[name=web]"
-    added = rate(Change(path, ChangeKind.ADDED, None, rule), NSG)  # type: ignore[arg-type]
+    added = rate(Change(path, ChangeKind.ADDED, None, rule), NSG)
     assert added == Verdict(Severity.CRITICAL, "nsg-any-source-management-port")
-    removed = rate(Change(path, ChangeKind.REMOVED, rule, None), NSG)  # type: ignore[arg-type]
+    removed = rate(Change(path, ChangeKind.REMOVED, rule, None), NSG)
     assert removed.severity is Severity.LOW
-    assert removed.rule.endswith("-closed")
+
+
+def test_removed_deny_rule_is_no_closing() -> None:
+    rule: Json = {"name": "web", "properties": {"access": "Deny", "sourceAddressPrefix": "*"}}
+    change = Change("/properties/securityRules/[name=web]", ChangeKind.REMOVED, rule, None)
+    assert rate(change, NSG).rule == "nsg-deny-gone"
 
 
 def test_added_resource_is_rated_by_what_it_opens() -> None:
@@ -219,3 +224,45 @@ def test_describe_knows_rules_and_their_undoing(rule_id: str) -> None:
 def test_describe_knows_no_other_rule() -> None:
     with pytest.raises(NotFound, match="tenant-7"):
         describe("tenant-7")
+
+
+def test_item_removed_from_a_list_does_not_make_the_list_missing() -> None:
+    kind, path = (
+        "microsoft.containerservice/managedclusters",
+        "/properties/apiServerAccessProfile/authorizedIPRanges",
+    )
+    one = Change(f"{path}/[=20.1.2.3~132]", ChangeKind.REMOVED, "20.1.2.3/32", None)
+    assert rate(one, kind) == Verdict(Severity.LOW, "cluster-api-widened-closed")
+    every = Change(path, ChangeKind.REMOVED, ["20.1.2.3/32"], None)
+    assert rate(every, kind) == Verdict(Severity.HIGH, "cluster-api-open")
+
+
+def test_removed_subnet_has_not_lost_its_security_group() -> None:
+    subnet: Json = {"name": "web", "properties": {"networkSecurityGroup": {"id": "/nsg/a"}}}
+    path = "/properties/subnets/[name=web]"
+    kind = "microsoft.network/virtualnetworks"
+    gone = Change(path, ChangeKind.REMOVED, subnet, None)
+    assert rate(gone, kind).rule == "changed"
+    group = f"{path}/properties/networkSecurityGroup"
+    without = Change(group, ChangeKind.REMOVED, {"id": "/nsg/a"}, None)
+    assert rate(without, kind).rule == "subnet-without-nsg"
+
+
+@pytest.mark.parametrize(
+    ("segment", "item"),
+    [
+        ("[name=a,b]", {"name": "a,b"}),
+        ("[objectId=1,tenantId=2]", {"objectId": "1", "tenantId": "2"}),
+        ("[name=a][2]", {"name": "a"}),
+        ("[name=10.0.0.0~18]", {"name": "10.0.0.0/8"}),
+        ("0", {"name": "a"}),
+    ],
+)
+def test_surroundings_are_found_in_items_however_they_are_named(
+    segment: str, item: dict[str, Json]
+) -> None:
+    values = {**item, "properties": {"access": "Deny", "direction": "Inbound"}}
+    document: Json = {"properties": {"securityRules": [values]}}
+    path = f"/properties/securityRules/{segment}/properties/sourceAddressPrefix"
+    change = Change(path, ChangeKind.MODIFIED, "10.0.0.0/8", "*")
+    assert rate(change, NSG, before=document, after=document).rule == "changed"
