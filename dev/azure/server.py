@@ -59,7 +59,8 @@ async def _no_route(request: Request, _: Exception) -> Response:
 
 def listen(port: int) -> socket.socket:
     """Bound but not yet served: the origin must be known before anything is built."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns Nagle's delay off only for sockets that say TCP.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     sock.setblocking(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from dev.azure.kql.lexer import Token, parser_failure, tokenize
@@ -21,6 +22,7 @@ _WORD_COMPARISONS = frozenset(
     {"has", "contains", "startswith", "endswith", "has_cs", "contains_cs"}
 )
 _MEMBERSHIPS = frozenset({"in", "has_any"})
+_RESERVED = frozenset({"where", "project", "extend", "summarize", "by", "and", "or"})
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -141,8 +143,7 @@ class ExpressionParser:
             return token.text
         if token.kind == "number":
             return int(token.text)
-        self._next -= 1
-        raise self.failure("<string>")
+        raise self.failure("<string>", before=1)
 
     def _primary(self) -> Expression:
         if self.accept("("):
@@ -152,21 +153,17 @@ class ExpressionParser:
         if self.accept("-"):
             return Binary("-", Literal(0), self._value())
         token = self.take()
-        if token.kind == "string":
-            return Literal(token.text)
-        if token.kind == "number":
-            return Literal(float(token.text) if "." in token.text else int(token.text))
-        if token.kind == "timespan":
-            return Literal(_timespan(token.text))
         if token.kind == "name":
             return self._named_value(token)
-        self._next -= 1
-        raise self.failure("<expression>")
+        read = _LITERALS.get(token.kind)
+        if read is None:
+            raise self.failure("<expression>", before=1)
+        return read(token.text)
 
     def _named_value(self, token: Token) -> Expression:
         name = token.text.lower()
-        if name == "datetime" and self.peek().text == "(":
-            return self._datetime()
+        if name in _RESERVED:
+            raise self.failure("<expression>")
         if self.accept("("):
             return Call(name, self._arguments())
         constants = {"true": Literal(True), "false": Literal(False), "null": Literal(None)}
@@ -183,18 +180,15 @@ class ExpressionParser:
                 return tuple(arguments)
             self.expect(",")
 
-    def _datetime(self) -> Expression:
-        """datetime(2024-05-01T10:00:00Z) holds no quotes: its text runs to the closing parenthesis."""
-        start = self.take().position + 1
-        end = self._text.find(")", start)
-        if end < 0:
-            raise self.failure(")")
-        while self.peek().position < end and self.peek().kind != "end":
-            self._next += 1
-        self.expect(")")
-        return Call("todatetime", (Literal(self._text[start:end].strip().strip("'\"")),))
-
 
 def _timespan(text: str) -> timedelta:
     unit = text.lstrip("0123456789.")
     return timedelta(seconds=float(text.removesuffix(unit)) * _UNITS[unit])
+
+
+_LITERALS: dict[str, Callable[[str], Expression]] = {
+    "string": Literal,
+    "number": lambda text: Literal(float(text) if "." in text else int(text)),
+    "timespan": lambda text: Literal(_timespan(text)),
+    "datetime": lambda text: Call("todatetime", (Literal(text),)),
+}

@@ -10,6 +10,7 @@ from dev.azure.kql.syntax import QueryError
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+|//[^\n]*)
+  | (?P<datetime>datetime\([^)]*\))
   | (?P<timespan>\d+(?:\.\d+)?(?:d|h|m|s|ms)\b)
   | (?P<number>\d+(?:\.\d+)?)
   | (?P<verbatim>@'(?:[^']|'')*'|@"(?:[^"]|"")*")
@@ -24,7 +25,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    kind: str  # timespan, number, string, name, symbol or end
+    kind: str  # datetime, timespan, number, string, name, symbol or end
     text: str
     position: int
 
@@ -44,6 +45,8 @@ def tokenize(text: str) -> list[Token]:
 
 
 def _token(kind: str, text: str, position: int) -> Token:
+    if kind == "datetime":  # holds no quotes, and characters that stand nowhere else
+        return Token(kind, text[len("datetime(") : -1].strip().strip("'\""), position)
     if kind == "verbatim":
         quote = text[1]
         return Token("string", text[2:-1].replace(quote * 2, quote), position)

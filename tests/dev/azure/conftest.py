@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -26,11 +28,23 @@ SECRET = "contoso-secret"
 
 @dataclass(frozen=True)
 class Running:
+    """What the process announced, and what tests know of the two directories in it."""
+
+    contoso = CONTOSO
+    fabrikam = FABRIKAM
+    app = APP
+    app_object = APP_OBJECT
+    secret = SECRET
+
     url: str
     admin_url: str
     ca: str
     identity: dict[str, str]
     identity_header: str
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        return {"base_url": self.url, "connection_verify": self.ca}
 
     def credential(
         self, directory: str = CONTOSO, client_id: str = APP, secret: str = SECRET
@@ -56,7 +70,9 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         cwd=ROOT,
         text=True,
     )
-    assert process.stdout and process.stdin and process.stderr
+    assert process.stdout
+    assert process.stdin
+    assert process.stderr
     try:
         said = json.loads(process.stdout.readline())
         yield Running(
@@ -84,7 +100,9 @@ async def admin(azure: Running) -> AsyncIterator[AzureAdmin]:
         await client.put_directory(FABRIKAM, name="Fabrikam")
         yield client
         await client.clear_faults()
-        await client.settings(quota=100000, graphLagSeconds=0, pageSize=1000, throttle=False)
+        await client.settings(
+            quota=100000, graphLagSeconds=0, pageSize=1000, emptyPages=1, throttle=False
+        )
 
 
 @pytest.fixture
@@ -92,7 +110,7 @@ async def subscription(admin: AzureAdmin) -> str:
     """A new, empty subscription of Contoso that the application may read."""
     subscription_id = str(uuid.uuid4())
     await admin.put_subscription(
-        subscription_id, directoryId=CONTOSO, displayName="Test", readers=[APP_OBJECT]
+        subscription_id, directory_id=CONTOSO, displayName="Test", readers=[APP_OBJECT]
     )
     return subscription_id
 
@@ -100,7 +118,7 @@ async def subscription(admin: AzureAdmin) -> str:
 @pytest.fixture
 async def http(azure: Running) -> AsyncIterator[httpx.AsyncClient]:
     """For what no SDK client would send."""
-    context = httpx.create_ssl_context(verify=azure.ca)
+    context = ssl.create_default_context(cafile=azure.ca)
     async with httpx.AsyncClient(base_url=azure.url, verify=context, timeout=30) as client:
         yield client
 
@@ -112,21 +130,24 @@ async def token(azure: Running, admin: AzureAdmin) -> str:
         return (await credential.get_token("https://management.azure.com/.default")).token
 
 
-def vnet(
-    subscription_id: str, name: str, group: str = "rg-net", **members: object
-) -> dict[str, object]:
-    """A small resource with what tests look at: an etag, properties, tags."""
-    return {
-        "id": f"/subscriptions/{subscription_id}/resourceGroups/{group}"
-        f"/providers/Microsoft.Network/virtualNetworks/{name}",
-        "name": name,
-        "type": "Microsoft.Network/virtualNetworks",
-        "location": "westeurope",
-        "etag": 'W/"1"',
-        "tags": {"env": "test"},
-        "properties": {
-            "provisioningState": "Succeeded",
-            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
-        },
-        **members,
-    }
+@pytest.fixture
+def make_vnet(subscription: str) -> Callable[..., dict[str, Any]]:
+    """Makes a small resource with what tests look at: an etag, properties, tags."""
+
+    def make(name: str, group: str = "rg-net", **members: Any) -> dict[str, Any]:
+        return {
+            "id": f"/subscriptions/{subscription}/resourceGroups/{group}"
+            f"/providers/Microsoft.Network/virtualNetworks/{name}",
+            "name": name,
+            "type": "Microsoft.Network/virtualNetworks",
+            "location": "westeurope",
+            "etag": 'W/"1"',
+            "tags": {"env": "test"},
+            "properties": {
+                "provisioningState": "Succeeded",
+                "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            },
+            **members,
+        }
+
+    return make
