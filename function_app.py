@@ -1,4 +1,4 @@
-"""Every trigger of the app. Bodies only hand over; the story of a scan is drift/scan.py, of access tenancy/access.py."""
+"""Every trigger of the app. Bodies only hand over: the story of a scan is drift/scan.py, of access tenancy/access.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,162 @@
+"""What the demo does, step by step, through the product's own HTTP API and queues; only the edits go to the simulated
+Azure's admin."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dev.azure.admin import AzureAdmin
+from dev.demo.client import Product, principal_header
+from dev.demo.edits import EDITS, Edit
+from dev.demo.organisations import ORGANISATIONS, Organisation, furnish
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the product found in one organisation."""
+
+    organisation: Organisation
+    tenant_id: str
+    resources: int
+    findings: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    reports: tuple[Report, ...]
+    silent: tuple[str, ...]  # edits that are no drift and were not reported
+    missed: tuple[str, ...]  # edits that should have been found and were not, or not exactly
+    false: tuple[str, ...]  # what was reported and nobody did
+
+
+class StoryError(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+async def tell_story(url: str, admin_url: str, platform_directory: str, tell: Tell) -> Outcome:
+    """Onboards two tenants, takes baselines, lets Azure drift, scans again and reads the findings."""
+    operator = principal_header(platform_directory, str(uuid.uuid4()), "Pia", "Platform.Operator")
+    async with AzureAdmin(admin_url) as azure, Product(url, operator) as platform:
+        await azure.settings(
+            quota=1000
+        )  # Azure allows 15 queries in 5 s; nobody should wait in a demo
+        tenants = {}
+        for organisation in ORGANISATIONS:
+            count = await furnish(azure, organisation)
+            tell(f"{organisation.name}: {count} resources in the simulated Azure; onboarding")
+            tenants[organisation.name] = await onboard(platform, organisation)
+        for organisation in ORGANISATIONS:
+            async with sign_in(url, organisation, tenants[organisation.name]) as product:
+                await take_baselines(product, organisation, tell)
+        touched = [await apply(azure, edit) for edit in EDITS]
+        tell(f"{len(EDITS)} edits made in the simulated Azure; scanning again")
+        reports = []
+        for organisation in ORGANISATIONS:
+            async with sign_in(url, organisation, tenants[organisation.name]) as product:
+                reports.append(await scan_again(product, organisation, tenants, tell))
+    return judge(tuple(reports), list(zip(EDITS, touched, strict=True)))
+
+
+async def onboard(platform: Product, organisation: Organisation) -> str:
+    tenant = await platform.request(
+        "POST",
+        "/api/tenants",
+        {
+            "name": organisation.name,
+            "azureTenantId": organisation.directory_id,
+            "admin": {
+                "directoryId": organisation.directory_id,
+                "objectId": organisation.admin_object_id,
+                "name": organisation.admin,
+            },
+            "connection": {
+                "kind": "client_secret",
+                "directoryId": organisation.directory_id,
+                "clientId": organisation.client_id,
+                "secret": organisation.secret,
+            },
+        },
+    )
+    return str(tenant["id"])
+
+
+def sign_in(url: str, organisation: Organisation, tenant_id: str) -> Product:
+    header = principal_header(
+        organisation.directory_id, organisation.admin_object_id, organisation.admin
+    )
+    return Product(url, header, tenant_id)
+
+
+async def take_baselines(product: Product, organisation: Organisation, tell: Tell) -> None:
+    lines = (await product.request("POST", "/api/connection/test"))["value"]
+    for line in lines:
+        if not line["ok"]:
+            raise StoryError(f"{organisation.name}: {line['step']}: {line['detail']}")
+    await _scan(product, organisation, tell)
+    for subscription in await product.every("/api/subscriptions"):
+        body = {"subscriptionId": subscription["id"], "name": "as agreed", "note": "first baseline"}
+        baseline = await product.request("POST", "/api/baselines", body)
+        tell(
+            f"{organisation.name}: baseline 1 of {subscription['name']}, "
+            f"{baseline['resources']} resources"
+        )
+
+
+async def apply(azure: AzureAdmin, edit: Edit) -> str:
+    """Makes one edit and returns the id of the resource it touched."""
+    subscription_id = edit.organisation.subscriptions[edit.subscription][0]
+    kind, number = edit.target
+    candidates = [one for one in await azure.resources(subscription_id) if one["type"] == kind]
+    document = candidates[number]
+    order = dict(edit.order(document))
+    if edit.by:
+        order["actor"] = {"changedBy": edit.by, **edit.through}
+    resource_id = "" if "create" in order else str(document["id"])
+    return await azure.edit(resource_id, **order)
+
+
+async def scan_again(
+    product: Product, organisation: Organisation, tenants: dict[str, str], tell: Tell
+) -> Report:
+    scan = await _scan(product, organisation, tell)
+    findings = await product.every("/api/findings?status=open&status=reopened")
+    resources = sum(part["resources"] for part in scan["parts"])
+    return Report(organisation, tenants[organisation.name], resources, tuple(findings))
+
+
+async def _scan(product: Product, organisation: Organisation, tell: Tell) -> dict[str, Any]:
+    scan = await product.scan()
+    if scan["status"] != "complete":
+        reasons = [part["reason"] for part in scan["parts"]] or [scan["reason"]]
+        raise StoryError(f"{organisation.name}: the scan is {scan['status']}: {'; '.join(reasons)}")
+    tell(f"{organisation.name}: scanned {len(scan['parts'])} subscriptions completely")
+    return scan
+
+
+def judge(reports: tuple[Report, ...], edits: list[tuple[Edit, str]]) -> Outcome:
+    """Holds what was found against the script: every drift exactly, and nothing else."""
+    found = {
+        finding["resourceId"].lower(): frozenset(change["path"] for change in finding["changes"])
+        for report in reports
+        for finding in report.findings
+    }
+    expected = {resource_id.lower(): edit for edit, resource_id in edits if edit.paths}
+    return Outcome(
+        reports,
+        silent=tuple(
+            edit.title
+            for edit, resource_id in edits
+            if not edit.paths and resource_id.lower() not in found
+        ),
+        missed=tuple(
+            edit.title
+            for resource_id, edit in expected.items()
+            if found.get(resource_id) != edit.paths
+        ),
+        false=tuple(sorted(resource_id for resource_id in found if resource_id not in expected)),
+    )
