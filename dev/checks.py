@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -16,8 +17,8 @@ CHECKS = {
 }
 
 
-def main() -> int:
-    options, pytest_arguments = _parse()
+def main(arguments: Sequence[str]) -> int:
+    options, pytest_arguments = _parse(arguments)
     failed = [] if options.tests_only else [name for name in CHECKS if not _passes(name)]
     tests = _run_tests(pytest_arguments, everything=options.all)
     if failed:
@@ -27,14 +28,15 @@ def main() -> int:
     return tests
 
 
-def _parse() -> tuple[argparse.Namespace, list[str]]:
+def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         prog="dev.py test",
         description="ruff, mypy --strict and pytest. Anything else on the line is handed to pytest.",
+        allow_abbrev=False,
     )
     parser.add_argument("--all", action="store_true", help="the slow tests too")
     parser.add_argument("--tests-only", action="store_true", help="pytest without ruff and mypy")
-    return parser.parse_known_args()
+    return parser.parse_known_args(arguments)
 
 
 def _passes(name: str) -> bool:
@@ -46,7 +48,7 @@ def _passes(name: str) -> bool:
     return passed
 
 
-def _run_tests(arguments: list[str], *, everything: bool) -> int:
+def _run_tests(arguments: Sequence[str], *, everything: bool) -> int:
     command = [sys.executable, "-m", "pytest"]
     if not everything:
         command += ["-m", "not slow"]
@@ -54,4 +56,4 @@ def _run_tests(arguments: list[str], *, everything: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

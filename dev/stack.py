@@ -12,6 +12,7 @@ from dev.cloud import LocalCloud
 from dev.processes import ChildProcess, recognise_json
 
 PROJECT = Path(__file__).resolve().parent.parent
+STARTING_SECONDS = 60
 
 
 class LocalStack:
@@ -24,13 +25,17 @@ class LocalStack:
         worlds: Sequence[Path] = (),
         settings: Mapping[str, str] | None = None,
         logs: Path | None = None,
+        lease: float | None = None,
     ) -> None:
-        """`settings` are added to the cloud's own. A busy `port` is answered with a free one."""
+        """A busy `port` is answered with a free one. `settings` are added to the cloud's own. `logs` is a folder that
+        exists. `lease` shortens the time after which the messages of a killed host come again."""
         self.cloud = LocalCloud(worlds=worlds, logs=logs)
         self.url = ""
         self._port = port
         self._settings = dict(settings or {})
-        self._logs = logs
+        self._log = logs / "host.log" if logs else None
+        self._lease = lease
+        self._host: ChildProcess
         self._parts = ExitStack()
 
     @property
@@ -40,18 +45,32 @@ class LocalStack:
     def environment(self) -> dict[str, str]:
         return {**self.cloud.environment(), **self._settings}
 
+    def start_host(self) -> None:
+        """Again, after `kill_host`; `url` may have changed."""
+        self._host = ChildProcess(
+            "The Functions host", self._command(), environment=self.environment(), log=self._log
+        )
+        self.url = self._host.wait_for(recognise_json, seconds=STARTING_SECONDS)["url"]
+
+    def kill_host(self) -> None:
+        """As when an instance in Azure is lost in the middle of its work."""
+        self._host.kill()
+
     def __enter__(self) -> Self:
         with ExitStack() as parts:
             parts.enter_context(self.cloud)
-            command = [sys.executable, "-m", "dev.host", "--app", str(PROJECT)]
-            command += ["--port", str(self._port), "--or-free-port", "--stop-with-parent"]
-            log = self._logs / "host.log" if self._logs else None
-            host = parts.enter_context(
-                ChildProcess("The Functions host", command, environment=self.environment(), log=log)
-            )
-            self.url = host.wait_for(recognise_json, seconds=60)["url"]
+            self.start_host()
+            parts.callback(self._stop_host)
             self._parts = parts.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._parts.close()
+
+    def _stop_host(self) -> None:
+        self._host.stop()
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "dev.host", "--app", str(PROJECT), "--stop-with-parent"]
+        command += ["--port", str(self._port), "--or-free-port"]
+        return [*command, "--lease", str(self._lease)] if self._lease else command
