@@ -11,7 +11,8 @@ DriftError                     message: what went wrong and what to do, fit to b
 ├── Throttled                  a service asks to wait; `retry_after` in seconds
 ├── Unreadable                 a scope of Azure could not be read; `scope` and `permission` name what is missing
 ├── Refused                    Entra ID or Azure refused the tenant's credential; the message is theirs
-└── Unavailable                a service we need does not answer
+├── Unavailable                a service we need does not answer
+└── Corrupt                    stored bytes are not what was written
 """
 
 from __future__ import annotations
@@ -71,4 +72,8 @@ class Refused(DriftError):
 
 
 class Unavailable(DriftError):
+    pass
+
+
+class Corrupt(DriftError):
     pass

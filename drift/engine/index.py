@@ -1,0 +1,214 @@
+"""The index of a snapshot: which resources there were, with which configuration, and in which packs that is.
+
+It is all that a scan needs of the state before: three digests a resource, as plain bytes. Documents are loaded only for
+what these digests show to differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from drift.engine.model import ResourceKey
+from errors import Corrupt
+
+WIDTH = 16  # bytes of a key and of each digest
+UNKNOWN = bytes(WIDTH)  # the raw digest of a document that did not come as bytes
+_FORMAT = 1
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """How the documents were read. What was read differently is re-read, never compared."""
+
+    source: str
+    normaliser_version: int
+    api_versions: dict[str, str] = {}  # by resource type, where the source has them
+
+
+class PackRef(NamedTuple):
+    """A pack and the place of its last document in the order of all (`packing.place_of`)."""
+
+    name: str
+    last_type: str
+    last_key: ResourceKey
+
+
+class Entry(NamedTuple):
+    key: bytes
+    digest: bytes  # of the canonical form
+    raw: bytes  # of the bytes as last read
+    pack: int
+
+
+class Delta(NamedTuple):
+    added: tuple[bytes, ...]
+    removed: tuple[bytes, ...]
+    modified: tuple[bytes, ...]
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    version: int
+    stamp: Stamp
+    packs: list[PackRef]
+    keys: bytes
+    digests: bytes
+    raws: bytes
+    numbers: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotIndex:
+    """Entries in columns, sorted by key. Immutable; the lookup by raw digest is built by who needs it."""
+
+    stamp: Stamp
+    packs: tuple[PackRef, ...]
+    keys: bytes
+    digests: bytes
+    raws: bytes
+    numbers: bytes  # of packs, 4 bytes each
+    snapshot_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        content = hashlib.sha256(self.keys)
+        content.update(self.digests)
+        object.__setattr__(self, "snapshot_id", content.hexdigest()[:32])
+
+    @classmethod
+    def build(
+        cls, stamp: Stamp, packs: Iterable[PackRef], entries: Iterable[Entry]
+    ) -> SnapshotIndex:
+        """The index of entries in any order. Each key comes once."""
+        ordered = sorted(entries)
+        return cls(
+            stamp,
+            tuple(packs),
+            b"".join(entry.key for entry in ordered),
+            b"".join(entry.digest for entry in ordered),
+            b"".join(entry.raw for entry in ordered),
+            _write_numbers(entry.pack for entry in ordered),
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys) // WIDTH
+
+    def __contains__(self, key: bytes) -> bool:
+        return self.position_of(key) is not None
+
+    def entries(self) -> Iterator[Entry]:
+        numbers = _read_numbers(self.numbers)
+        for position, pack in enumerate(numbers):
+            cell = slice(position * WIDTH, (position + 1) * WIDTH)
+            yield Entry(self.keys[cell], self.digests[cell], self.raws[cell], pack)
+
+    def key_at(self, position: int) -> bytes:
+        return self.keys[position * WIDTH : (position + 1) * WIDTH]
+
+    def digest_at(self, position: int) -> bytes:
+        return self.digests[position * WIDTH : (position + 1) * WIDTH]
+
+    def position_of(self, key: bytes) -> int | None:
+        """Binary search: it is asked for what changed only, so a dict of all keys would not pay."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.key_at(middle) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self) and self.key_at(low) == key else None
+
+    def digest_of(self, key: bytes) -> bytes | None:
+        position = self.position_of(key)
+        return None if position is None else self.digest_at(position)
+
+    def pack_of(self, key: bytes) -> str | None:
+        """The name of the pack that holds the document."""
+        number = self.number_of(key)
+        return None if number is None else self.packs[number].name
+
+    def number_of(self, key: bytes) -> int | None:
+        position = self.position_of(key)
+        if position is None:
+            return None
+        return int.from_bytes(self.numbers[position * 4 : position * 4 + 4], "little")
+
+    def positions_by_raw(self) -> dict[bytes, int]:
+        """Raw digest -> position, of the entries whose raw bytes are known."""
+        cells = range(0, len(self.raws), WIDTH)
+        found = {self.raws[cell : cell + WIDTH]: cell // WIDTH for cell in cells}
+        found.pop(UNKNOWN, None)
+        return found
+
+    def encode(self) -> bytes:
+        """The same index, the same bytes."""
+        return msgspec.msgpack.encode(
+            _Stored(
+                _FORMAT,
+                self.stamp,
+                list(self.packs),
+                self.keys,
+                self.digests,
+                self.raws,
+                self.numbers,
+            ),
+            order="deterministic",
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> SnapshotIndex:
+        """Raises Corrupt for anything that `encode` did not write."""
+        try:
+            stored = msgspec.msgpack.decode(data, type=_Stored)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Corrupt("A snapshot's index cannot be read.") from error
+        count = len(stored.keys) // WIDTH
+        columns = (len(stored.keys), len(stored.digests), len(stored.raws), len(stored.numbers) * 4)
+        if stored.version != _FORMAT or any(length != count * WIDTH for length in columns):
+            raise Corrupt("A snapshot's index is not of this form.")
+        index = cls(
+            stored.stamp,
+            tuple(stored.packs),
+            stored.keys,
+            stored.digests,
+            stored.raws,
+            stored.numbers,
+        )
+        if max(_read_numbers(stored.numbers), default=-1) >= len(stored.packs):
+            raise Corrupt("A snapshot's index names a pack that it does not have.")
+        return index
+
+
+def delta(before: SnapshotIndex, after: SnapshotIndex) -> Delta:
+    """What differs between two snapshots, by digests alone. Keys are in order."""
+    if before.keys == after.keys:
+        return Delta((), (), () if before.digests == after.digests else _modified(before, after))
+    old = {entry.key: entry.digest for entry in before.entries()}
+    new = {entry.key: entry.digest for entry in after.entries()}
+    return Delta(
+        added=tuple(sorted(new.keys() - old.keys())),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        modified=tuple(key for key, digest in old.items() if new.get(key, digest) != digest),
+    )
+
+
+def _modified(before: SnapshotIndex, after: SnapshotIndex) -> tuple[bytes, ...]:
+    """Of indexes with the same keys, those whose digests differ."""
+    return tuple(
+        before.key_at(position)
+        for position in range(len(before))
+        if before.digest_at(position) != after.digest_at(position)
+    )
+
+
+def _write_numbers(numbers: Iterable[int]) -> bytes:
+    listed = list(numbers)
+    return struct.pack(f"<{len(listed)}I", *listed)
+
+
+def _read_numbers(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(data) // 4}I", data)
