@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from drift.engine.findings import Finding
 from drift.engine.flapping import Flap
-from drift.engine.model import Change, Difference, Json, Severity
-from drift.engine.severities import BuiltInRule, built_in, describe, rate
+from drift.engine.model import Change, Difference, Severity
+from drift.engine.severities import BuiltInRule, built_in, describe, find, rate
 from drift.engine.tenant_rules import Action, Subject, TenantRule
 
 __all__ = [
@@ -117,17 +117,8 @@ def propose(
 def _rate(change: Change, difference: Difference, facts: Subject) -> Change:
     if change.note:  # the comparison itself found that this is not drift
         return replace(change, severity=Severity.INFORMATIONAL)
-    verdict = rate(
-        change,
-        difference.resource_type,
-        before=_document(facts.before),
-        after=_document(facts.after),
-    )
+    verdict = rate(change, difference.resource_type, before=facts.before, after=facts.after)
     return replace(change, severity=verdict.severity, rule=verdict.rule)
-
-
-def _document(document: Json) -> Json:
-    return document or None
 
 
 def _set_severity(change: Change, matching: Sequence[TenantRule]) -> Change:
@@ -145,7 +136,7 @@ def _conclude(
     ignored = tuple(change for change, _ in hidden)
     shown = tuple(kept) or ignored
     worst = max(shown, key=lambda change: change.severity.rank)
-    rule = _rule_of(worst)
+    rule = find(worst.rule)
     return Judgement(
         severity=worst.severity,
         changes=shown,
@@ -155,11 +146,6 @@ def _conclude(
         title=rule.title if rule else "",
         advice=rule.action if rule else "",
     )
-
-
-def _rule_of(change: Change) -> BuiltInRule | None:
-    known = {rule.id for rule in built_in()}
-    return describe(change.rule) if change.rule.removesuffix("-closed") in known else None
 
 
 def _affects(rule: TenantRule, finding: Finding, tags: Mapping[str, str]) -> bool:

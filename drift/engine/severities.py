@@ -103,10 +103,14 @@ def apply(
 
 def describe(rule_id: str) -> BuiltInRule:
     """Title, reason and action of a rule, by the id that a change carries. Raises NotFound for a tenant's rule."""
-    rule = _by_id().get(rule_id)
+    rule = find(rule_id)
     if rule is None:
         raise NotFound(f"There is no built-in rule {rule_id!r}.")
     return rule
+
+
+def find(rule_id: str) -> BuiltInRule | None:
+    return _by_id().get(rule_id)
 
 
 @cache
