@@ -15,7 +15,7 @@ from drift.engine.model import Document
 from drift.engine.packing import Pack, unpack
 from errors import NotFound
 from tenancy.ids import SubscriptionId
-from tenancy.rows import ENTITY_BINARY, join_binary, split_binary
+from tenancy.rows import ENTITY_BINARY, Value, join_binary, split_binary
 from tenancy.store import Table, TenantStore
 
 _PACK, _SNAPSHOT = "p.", "s."
@@ -31,6 +31,9 @@ class Configuration:
     taken_at: datetime
     resources: int
     fence: int  # the lease number of the scan that wrote it: an earlier scan cannot overwrite a later one
+    vanished: int = (
+        0  # resources that the last scan missed all at once, held back until the next one
+    )
     etag: str = ""
 
 
@@ -81,18 +84,20 @@ async def find_configuration(
         values["taken_at"],
         values["resources"],
         values["fence"],
+        values["vanished"],
         row.etag,
     )
 
 
 async def point_to(store: TenantStore, configuration: Configuration) -> Configuration:
     """Moves the pointer to a newer snapshot. Raises Stale or Conflict when another scan moved it meanwhile."""
-    values = {
+    values: dict[str, Value] = {
         "snapshot_id": configuration.snapshot_id,
         "scan_id": configuration.scan_id,
         "taken_at": configuration.taken_at,
         "resources": configuration.resources,
         "fence": configuration.fence,
+        "vanished": configuration.vanished,
     }
     key = configuration.subscription_id
     if configuration.etag:

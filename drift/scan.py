@@ -73,7 +73,7 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
         return
     try:
         known = await refresh(context, now=now)
-    except (DriftError, NotFound) as error:
+    except DriftError as error:
         await save_scan(
             context.store,
             replace(scan, status=ScanStatus.INCOMPLETE, reason=error.message, finished_at=now),
@@ -135,7 +135,13 @@ async def _scan(
             return _incomplete(part, observed.reason, observed.permission)
         confirmer = Confirmer(reader, secret_key)
         settled = await settle(
-            context.store, observed, confirmer, part.scan_id, lease.fence, now=clock()
+            context.store,
+            part.subscription_id,
+            observed,
+            confirmer,
+            scan_id=part.scan_id,
+            fence=lease.fence,
+            now=clock(),
         )
         if settled.held_back:
             return _incomplete(part, settled.held_back)
@@ -224,7 +230,11 @@ async def fail_subscription(
 async def _send_part(
     context: TenantContext, scan_id: str, subscription_id: SubscriptionId, *, delay: int = 0
 ) -> None:
-    body = {"version": 1, "scan_id": scan_id, "subscription_id": subscription_id}
+    body: dict[str, str | int] = {
+        "version": 1,
+        "scan_id": scan_id,
+        "subscription_id": subscription_id,
+    }
     await context.send(Queue.SCAN_SUBSCRIPTION, body, delay=delay)
 
 
