@@ -1,0 +1,44 @@
+"""host.json, local.settings.sample.json, settings.py and README agree."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from dev.host.configuration import read_host_settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+OWN_SETTING = re.compile(r"\b(?:DRIFT_[A-Z_]+|AZURE_[A-Z_]+)\b")
+
+
+def sample() -> dict[str, str]:
+    values: dict[str, str] = json.loads((PROJECT / "local.settings.sample.json").read_text())[
+        "Values"
+    ]
+    return values
+
+
+def test_host_serves_at_the_root_and_tries_a_message_five_times() -> None:
+    settings = read_host_settings(PROJECT)
+    assert settings.route_prefix == ""
+    queues = settings.queues
+    assert (queues.base64, queues.max_dequeue_count, queues.visibility_timeout) == (True, 5, 30)
+    assert queues.batch_size + queues.new_batch_threshold == 3
+
+
+def test_sample_lists_every_setting_that_the_app_reads() -> None:
+    read = set(OWN_SETTING.findall((PROJECT / "settings.py").read_text()))
+    assert {name for name in sample() if OWN_SETTING.fullmatch(name)} == read
+
+
+def test_readme_explains_every_setting_of_the_sample() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    assert [name for name in sample() if f"`{name}`" not in readme] == ["FUNCTIONS_WORKER_RUNTIME"]
+
+
+def test_deployed_package_leaves_the_tools_out() -> None:
+    ignored = (PROJECT / ".funcignore").read_text().split()
+    assert {"dev", "dev.py", "tests", "bench", "node_modules", "local.settings*.json"} <= set(
+        ignored
+    )
