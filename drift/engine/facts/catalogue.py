@@ -1,8 +1,8 @@
 """Facts as they are on disk, read when a type is first asked for and then kept.
 
 `global.jsonl` holds for every type; `types.jsonl` for the types that its patterns name; `readonly/<namespace>.json`
-is generated from Microsoft's management packages (`python -m dev.facts`). A fact is one line with its reason and
-source, so that a review sees each of them.
+is generated from Microsoft's management packages (`python -m dev.facts`). A line of the first two is one reason with
+its source, and the paths it holds for.
 """
 
 from __future__ import annotations
@@ -39,29 +39,41 @@ def facts_for(resource_type: str) -> TypeFacts:
 
 @cache
 def _global_facts() -> tuple[Fact, ...]:
-    return tuple(_fact(line) for line in _lines("global.jsonl"))
+    facts = [fact for line in _lines("global.jsonl") for fact in _facts(line)]
+    return tuple(sorted(facts, key=_strength))
 
 
-def _written_facts(resource_type: str) -> Iterator[Fact]:
-    for pattern, fact in _type_lines():
-        if fnmatchcase(resource_type, pattern):
-            yield fact
+def _written_facts(resource_type: str) -> list[Fact]:
+    facts = [
+        fact
+        for patterns, facts in _type_lines()
+        if any(fnmatchcase(resource_type, pattern) for pattern in patterns)
+        for fact in facts
+    ]
+    return sorted(facts, key=_strength)
 
 
 @cache
-def _type_lines() -> tuple[tuple[str, Fact], ...]:
-    return tuple((str(line["type"]).lower(), _fact(line)) for line in _lines("types.jsonl"))
+def _type_lines() -> tuple[tuple[tuple[str, ...], tuple[Fact, ...]], ...]:
+    return tuple((tuple(line["types"]), tuple(_facts(line))) for line in _lines("types.jsonl"))
 
 
-def _fact(line: Mapping[str, Any]) -> Fact:
-    return Fact(
-        segments=tuple(str(line["path"]).lower().strip("/").split("/")),
-        kind=FactKind(line["kind"]),
-        reason=line["reason"],
-        source=line["source"],
-        keys=tuple(key.lower() for key in line.get("keys", ())),
-        value=line.get("value"),
-    )
+def _facts(line: Mapping[str, Any]) -> Iterator[Fact]:
+    for path in line["paths"]:
+        yield Fact(
+            segments=tuple(path.split("/")),
+            kind=FactKind(line["kind"]),
+            reason=line["reason"],
+            source=line["source"],
+            keys=tuple(key.lower() for key in line.get("keys", ())),
+            value=line.get("value"),
+        )
+
+
+def _strength(fact: Fact) -> tuple[int, bool]:
+    """The longer path is the stronger, and of two alike the one without a wildcard at its end."""
+    length = sum(segment != "**" for segment in fact.segments)
+    return (length, "*" not in fact.segments[-1])
 
 
 def _read_only_facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
