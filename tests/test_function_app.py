@@ -1,0 +1,88 @@
+"""The triggers as the Functions worker indexes them: what is renamed or rebound here changes in Azure too."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+# The runtime keeps its registry in module globals, once a process: it gets a process of its own.
+INDEX = f"""
+import asyncio, json, sys
+from pathlib import Path
+from dev.host.worker import Worker
+worker = Worker(Path({str(PROJECT)!r}))
+asyncio.run(worker.start())
+functions = {{f.name: [f.trigger.type, dict(f.trigger.values)] for f in worker.functions.values()}}
+worker.stop()
+sys.stdout.write(json.dumps(functions))
+"""
+STORAGE = "AzureWebJobsStorage"
+QUEUES = {
+    "scan_tenant": "scan-tenant",
+    "scan_subscription": "scan-subscription",
+    "deliver_notice": "notices",
+    "scan_tenant_poison": "scan-tenant-poison",
+    "scan_subscription_poison": "scan-subscription-poison",
+    "notices_poison": "notices-poison",
+}
+TIMERS = {"tick": "0 * * * * *", "sweep": "0 30 2 * * *"}
+
+
+@pytest.fixture(scope="module")
+def functions(environment: dict[str, str]) -> dict[str, tuple[str, dict[str, Any]]]:
+    answer = subprocess.run(
+        [sys.executable, "-c", INDEX],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert answer.returncode == 0, answer.stderr
+    found: dict[str, tuple[str, dict[str, Any]]] = json.loads(answer.stdout)
+    return found
+
+
+def test_every_queue_has_its_consumer_and_its_poison_its_own(functions: dict[str, Any]) -> None:
+    found = {
+        name: (values["queueName"], values["connection"])
+        for name, (kind, values) in functions.items()
+        if kind == "queueTrigger"
+    }
+    assert found == {name: (queue, STORAGE) for name, queue in QUEUES.items()}
+
+
+def test_timers_are_on_schedule_and_never_run_at_the_start(functions: dict[str, Any]) -> None:
+    """runOnStartup would run them at every scale-out and deployment."""
+    found = {
+        name: (values["schedule"], values.get("runOnStartup", False))
+        for name, (kind, values) in functions.items()
+        if kind == "timerTrigger"
+    }
+    assert found == {name: (schedule, False) for name, schedule in TIMERS.items()}
+
+
+def test_http_functions_are_named_for_their_area_and_open_to_easy_auth_alone(
+    functions: dict[str, Any],
+) -> None:
+    """Anonymous to the host: who may call is decided by App Service authentication and then by the app."""
+    http = {name: values for name, (kind, values) in functions.items() if kind == "httpTrigger"}
+    routes = {values["route"] for values in http.values()}
+    assert "{*path}" in routes
+    for name, values in http.items():
+        assert values["authLevel"].upper() == "ANONYMOUS"
+        area = name.removeprefix("http_")
+        assert values["route"] in {f"api/{area}/{{*rest}}", "{*path}"}
+
+
+def test_nothing_else_is_triggered(functions: dict[str, Any]) -> None:
+    http = {name for name in functions if name.startswith("http_")}
+    assert set(functions) - http == {*QUEUES, *TIMERS}
