@@ -1,4 +1,4 @@
-"""Every trigger of the app. Bodies only hand over: the story of a scan is drift/scan.py, of access tenancy/access.py."""
+"""Every trigger of the app. Bodies only hand over: a scan's story is drift/scan.py, access is tenancy/access.py."""
 
 from __future__ import annotations
 
@@ -37,14 +37,15 @@ def deployment() -> Deployment:
 def http() -> func.AsgiMiddleware:
     from api.app import create_app
 
-    return func.AsgiMiddleware(create_app(deployment))
+    return func.AsgiMiddleware(create_app(deployment))  # type: ignore[no-untyped-call] # no types in it
 
 
 def add_area(area: str, route: str) -> None:
     """One function an area, so that their cost and errors are seen apart; all reach the one FastAPI app."""
 
     async def handle(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-        return await http().handle_async(req, context)
+        response: func.HttpResponse = await http().handle_async(req, context)
+        return response
 
     handle.__name__ = f"http_{area}"
     app.route(route=route, methods=METHODS)(app.function_name(f"http_{area}")(handle))

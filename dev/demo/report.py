@@ -1,34 +1,36 @@
-"""The demo's report: per organisation what drifted, where, from what to what and who did it."""
+"""The demo's report: per organisation what drifted, where, from what to what and who did it. Fits 80 columns."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from dev.demo.story import Outcome, Report
 
 COLOURS = {
     "critical": "bold white on red",
     "high": "bold red",
-    "medium": "yellow",
+    "medium": "bold yellow",
     "low": "cyan",
     "informational": "dim",
 }
 ORDER = tuple(COLOURS)
-LONGEST = 60
+INDENT = "    "
+LONGEST_VALUE = 60
 
 
 def print_report(console: Console, outcome: Outcome) -> None:
     for report in outcome.reports:
-        console.print(_table(report))
+        _print_organisation(console, report)
+    console.print()
     if outcome.silent:
         console.print(
-            f"[green]Rightly silent:[/] {escape('; '.join(outcome.silent))} "
-            f"({len(outcome.silent)} edits that are no drift)."
+            f"[green]Rightly silent[/] about {len(outcome.silent)} edits that are no drift: "
+            f"{escape('; '.join(outcome.silent))}."
         )
     for title in outcome.missed:
         console.print(f"[bold red]Missed or not exact:[/] {escape(title)}")
@@ -37,7 +39,7 @@ def print_report(console: Console, outcome: Outcome) -> None:
 
 
 def as_json(outcome: Outcome, url: str) -> str:
-    """The same for programs. Lists of the product's own findings, as its API gave them."""
+    """The same for programs, with the findings as the product's API gave them."""
     return json.dumps(
         {
             "url": url,
@@ -58,46 +60,51 @@ def as_json(outcome: Outcome, url: str) -> str:
     )
 
 
-def _table(report: Report) -> Table:
-    table = Table(
-        title=f"{report.organisation.name}: {len(report.findings)} findings "
-        f"in {report.resources} resources",
-        title_justify="left",
-        title_style="bold",
-        show_lines=True,
+def _print_organisation(console: Console, report: Report) -> None:
+    counts = Counter(finding["severity"] for finding in report.findings)
+    summary = ", ".join(f"{counts[severity]} {severity}" for severity in ORDER if counts[severity])
+    console.print()
+    console.rule(
+        f"[bold]{report.organisation.name}[/]: {len(report.findings)} findings in "
+        f"{report.resources} resources ({summary})",
+        align="left",
     )
-    for heading in ("Severity", "Resource", "What changed: before → after", "Who"):
-        table.add_column(heading, overflow="fold")
     for finding in sorted(report.findings, key=lambda one: ORDER.index(one["severity"])):
-        severity = finding["severity"]
-        table.add_row(
-            f"[{COLOURS[severity]}]{severity}[/]",
-            escape(_resource(finding)),
-            escape("\n".join(_change(change, finding) for change in finding["changes"])),
-            escape(_who(finding)),
-        )
-    return table
+        _print_finding(console, finding)
 
 
-def _resource(finding: dict[str, Any]) -> str:
-    parts = finding["resourceId"].split("/providers/")
-    kind, _, name = parts[-1].rpartition("/") if len(parts) > 1 else ("", "", parts[-1])
-    return f"{name}\n{kind}"
+def _print_finding(console: Console, finding: dict[str, Any]) -> None:
+    severity, (name, kind) = finding["severity"], _resource(finding["resourceId"])
+    label = f"[{COLOURS[severity]}] {severity} [/]"
+    lines = [f"\n{label} [bold]{escape(name)}[/]", f"{INDENT}[dim]{escape(kind)}[/]"]
+    for change in finding["changes"]:
+        lines += [INDENT + escape(line) for line in _change(change, finding["change"])]
+    lines.append(f"{INDENT}[dim]{escape(_who(finding))}[/]")
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
-def _change(change: dict[str, Any], finding: dict[str, Any]) -> str:
+def _resource(resource_id: str) -> tuple[str, str]:
+    """Name and type of a resource, from its id."""
+    parts = resource_id.rsplit("/providers/", 1)
+    if len(parts) == 1:
+        return resource_id.rpartition("/")[2], "resource group"
+    namespace, *rest = parts[1].split("/")
+    return "/".join(rest[1::2]), "/".join([namespace, *rest[0::2]])
+
+
+def _change(change: dict[str, Any], what: str) -> list[str]:
     if not change["path"]:
-        return f"resource {finding['change']}"
-    return f"{change['path']}\n  {_value(change['before'])} → {_value(change['after'])}"
+        return [f"the resource was {what}"]
+    return [change["path"], f"  {_value(change['before'])} → {_value(change['after'])}"]
 
 
 def _value(value: object) -> str:
-    text = "—" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
 def _who(finding: dict[str, Any]) -> str:
     attribution = finding["attribution"]
     if attribution is None:
-        return "not known yet"
-    return f"{attribution['changedBy']}\n{attribution['clientType']}"
+        return "by somebody: Azure has not recorded who yet"
+    return f"by {attribution['changedBy']}, {attribution['clientType']}, {attribution['timestamp']}"
