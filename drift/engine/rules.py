@@ -24,6 +24,7 @@ __all__ = [
     "TenantRule",
     "built_in",
     "describe",
+    "find",
     "judge",
     "preview",
     "propose",

@@ -1,0 +1,176 @@
+"""A comparison as text for people, as JSON Lines for programs, as SARIF 2.1.0 for code scanning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from drift.engine.model import Change, ChangeKind, Json, Severity
+from drift.engine.rules import find
+from drift.offline import Found, Report
+
+LONGEST_VALUE = 200  # characters of a value in text; JSON and SARIF have it whole
+_SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.MODIFIED: "~"}
+_LEVELS = {
+    Severity.CRITICAL: "error",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+    Severity.INFORMATIONAL: "note",
+}
+# GitHub sorts alerts by this number: over 9 is critical, over 7 high, over 4 medium.
+_SCORES = {
+    Severity.CRITICAL: "9.5",
+    Severity.HIGH: "8.0",
+    Severity.MEDIUM: "5.5",
+    Severity.LOW: "3.0",
+    Severity.INFORMATIONAL: "1.0",
+}
+_BASELINE = {
+    ChangeKind.ADDED: "new",
+    ChangeKind.REMOVED: "absent",
+    ChangeKind.MODIFIED: "updated",
+}
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+
+
+def write_text(report: Report, output: BinaryIO, *, after: str) -> None:
+    for found in report:
+        if not found.ignored_by:
+            output.write("\n".join(_paragraph(found)).encode() + b"\n\n")
+    output.write(f"{_summary(report)}\n".encode())
+
+
+def write_json(report: Report, output: BinaryIO, *, after: str) -> None:
+    for found in report:
+        if not found.ignored_by:
+            output.write(msgspec.json.encode(_as_json(found)) + b"\n")
+
+
+def write_sarif(report: Report, output: BinaryIO, *, after: str) -> None:
+    """Results come before the rules they name: those are known only when all findings were read."""
+    output.write(b'{"$schema":"%s","version":"2.1.0","runs":[{"results":[' % _SCHEMA.encode())
+    rules: dict[str, int] = {}
+    divider = b""
+    for found in report:
+        for change in found.changes:
+            index = rules.setdefault(change.rule or "explained", len(rules))
+            result = _result(found, change, index, after)
+            output.write(divider + msgspec.json.encode(result))
+            divider = b","
+    driver = {"name": "Azure Drift Detector", "rules": [_sarif_rule(rule) for rule in rules]}
+    output.write(b'],"columnKind":"utf16CodeUnits","tool":')
+    output.write(msgspec.json.encode({"driver": driver}) + b"}]}\n")
+
+
+FORMATS = {"text": write_text, "json": write_json, "sarif": write_sarif}
+
+
+def _paragraph(found: Found) -> Iterator[str]:
+    yield f"{found.severity:<13} {found.kind:<8} {_plain(found.resource_id)}"
+    for change in sorted(found.changes, key=lambda change: -change.severity.rank):
+        rule = find(change.rule)
+        why = change.note or (rule.title if rule else f"rule {change.rule}")
+        values = "" if not change.path else f" {_values(change)}"
+        yield f"  {_SIGNS[change.kind]} {_plain(change.path or '(resource)')}{values}"
+        yield f"      {change.severity}: {_plain(why)}"
+
+
+def _values(change: Change) -> str:
+    match change.kind:
+        case ChangeKind.ADDED:
+            return _short(change.after)
+        case ChangeKind.REMOVED:
+            return _short(change.before)
+        case ChangeKind.MODIFIED:
+            return f"{_short(change.before)} -> {_short(change.after)}"
+
+
+def _short(value: Json) -> str:
+    text = _plain(msgspec.json.encode(value).decode())
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _plain(text: str) -> str:
+    """Values are anybody's text: nothing in them may steer a terminal."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def _summary(report: Report) -> str:
+    hidden = f", {report.ignored} ignored by rules" if report.ignored else ""
+    if not report.drifted:
+        return f"No drift: {report.unchanged} resources are as before{hidden}."
+    counts = ", ".join(
+        f"{report.severities[severity]} {severity}"
+        for severity in Severity
+        if report.severities[severity]
+    )
+    total = sum(report.severities.values())
+    return f"{total} resources drifted ({counts}){hidden}; {report.unchanged} are as before."
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    return {
+        "resourceId": found.resource_id,
+        "resourceType": found.resource_type,
+        "change": found.kind,
+        "severity": found.severity,
+        "changes": [
+            {
+                "path": change.path,
+                "kind": change.kind,
+                "before": change.before,
+                "after": change.after,
+                "severity": change.severity,
+            }
+            for change in found.changes
+        ],
+    }
+
+
+def _result(found: Found, change: Change, index: int, after: str) -> dict[str, Any]:
+    place = found.resource_id + change.path
+    result: dict[str, Any] = {
+        "ruleId": change.rule or "explained",
+        "ruleIndex": index,
+        "level": _LEVELS[change.severity],
+        "message": {"text": _message(found, change)},
+        "baselineState": _BASELINE[change.kind],
+        "locations": [
+            {
+                "physicalLocation": {"artifactLocation": {"uri": after}},
+                "logicalLocations": [{"fullyQualifiedName": place, "kind": "resource"}],
+            }
+        ],
+        "partialFingerprints": {"resourcePath/v1": place.lower()},
+        "properties": {"before": change.before, "after": change.after, "severity": change.severity},
+    }
+    if found.ignored_by:
+        justification = f"ignored by rule {found.ignored_by}"
+        result["suppressions"] = [{"kind": "external", "justification": justification}]
+    return result
+
+
+def _message(found: Found, change: Change) -> str:
+    rule = find(change.rule)
+    what = change.note or (rule.title if rule else f"Rule {change.rule}")
+    name = found.resource_id.rstrip("/").rpartition("/")[2]
+    return f"{name}: {what}" + (f" ({change.path} {_values(change)})" if change.path else "")
+
+
+def _sarif_rule(rule_id: str) -> dict[str, Any]:
+    rule = find(rule_id)
+    if rule is None:
+        return {"id": rule_id}
+    return {
+        "id": rule_id,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.reason},
+        "help": {"text": rule.action},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "properties": {"security-severity": _SCORES[rule.severity], "tags": [rule.area]},
+    }
