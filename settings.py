@@ -44,6 +44,7 @@ class Settings:
     app_client_id: str  # the multitenant app for federated connections
     platform_directory_id: str
     in_azure: bool
+    managed_identity: bool  # there is an endpoint that gives out its tokens
     auth_enabled: bool
     development_sign_in: bool
 
@@ -72,6 +73,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         app_client_id=environment.get("DRIFT_APP_CLIENT_ID", ""),
         platform_directory_id=environment.get("DRIFT_PLATFORM_DIRECTORY_ID", "").lower(),
         in_azure=in_azure,
+        managed_identity=in_azure or "IDENTITY_ENDPOINT" in environment,
         auth_enabled=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
         development_sign_in=_flag(environment, "DRIFT_DEVELOPMENT_SIGN_IN"),
     )

@@ -6,12 +6,13 @@ a snapshot counts only once something points at it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from drift.engine.index import SnapshotIndex
-from drift.engine.model import Document
+from drift.engine.model import Document, ResourceKey
 from drift.engine.packing import Pack, unpack
 from errors import NotFound
 from tenancy.ids import SubscriptionId
@@ -49,6 +50,25 @@ async def load_pack(store: TenantStore, name: str) -> list[Document]:
     if row is None:
         raise NotFound(f"Pack {name} is missing from storage.")
     return unpack(join_binary(row.values))
+
+
+async def load_documents(
+    store: TenantStore,
+    index: SnapshotIndex,
+    keys: Iterable[ResourceKey],
+    *,
+    at_hand: Mapping[ResourceKey, Document] = MappingProxyType({}),
+) -> dict[ResourceKey, Document]:
+    """The documents of these keys in a snapshot; those that it does not have are left out. Only packs that hold one
+    of them are read, and none for what is at hand."""
+    wanted = set(keys)
+    found = {key: at_hand[key] for key in wanted & at_hand.keys()}
+    names = {index.pack_of(bytes.fromhex(key)) for key in wanted - found.keys()}
+    for name in sorted(name for name in names if name):
+        for document in await load_pack(store, name):
+            if document.key in wanted:
+                found.setdefault(document.key, document)
+    return found
 
 
 async def save_snapshot(store: TenantStore, index: SnapshotIndex) -> str:

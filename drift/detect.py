@@ -7,13 +7,13 @@ not looked at again, so a scan that finds nothing new loads no document.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 
-from drift.archive import load_pack
+from drift.archive import load_documents
 from drift.attribution import attribute
 from drift.collect import SubscriptionReader
 from drift.confirm import Confirmer, Verdict
@@ -114,34 +114,14 @@ async def _candidates(
     store: TenantStore, held: Held, keys: Sequence[ResourceKey], scope: Scope
 ) -> list[_Candidate]:
     """Loads and walks what is new. Only the packs that hold one of the keys are read."""
-    before = await _load(store, held.baseline, keys, {})
-    after = await _load(store, held.current, keys, held.fresh)
+    before = await load_documents(store, held.baseline, keys)
+    after = await load_documents(store, held.current, keys, at_hand=held.fresh)
     candidates = []
     for key in keys:
         difference = differ(before.get(key), after.get(key))
         if difference and scope.covers(difference.resource_id, difference.resource_type):
             candidates.append(_judged(difference, before.get(key), after.get(key)))
     return candidates
-
-
-async def _load(
-    store: TenantStore,
-    index: SnapshotIndex,
-    keys: Iterable[ResourceKey],
-    at_hand: Mapping[ResourceKey, Document],
-) -> dict[ResourceKey, Document]:
-    """The documents of these keys in a snapshot; those that it does not have are left out."""
-    found = {key: at_hand[key] for key in keys if key in at_hand}
-    packs: dict[str, set[ResourceKey]] = {}
-    for key in keys:
-        name = index.pack_of(bytes.fromhex(key)) if key not in found else None
-        if name is not None:
-            packs.setdefault(name, set()).add(key)
-    for name, wanted in packs.items():
-        for document in await load_pack(store, name):
-            if document.key in wanted:
-                found[document.key] = document
-    return found
 
 
 def _judged(difference: Difference, before: Document | None, after: Document | None) -> _Candidate:

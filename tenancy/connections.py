@@ -145,10 +145,12 @@ def make_credential(
 
 
 def app_identity(settings: Settings) -> AsyncTokenCredential:
-    """The app's own user-assigned managed identity."""
-    from azure.identity.aio import ManagedIdentityCredential
+    """The app's own identity: its managed identity, or on a developer's machine whoever signed in with `az login`."""
+    from azure.identity import aio
 
-    return ManagedIdentityCredential(client_id=settings.client_id or None)
+    if settings.managed_identity:
+        return aio.ManagedIdentityCredential(client_id=settings.client_id or None)
+    return aio.AzureCliCredential()
 
 
 def _assertion(settings: Settings) -> Any:
