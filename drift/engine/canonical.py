@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from drift.engine.arrays import ENCODER, sort_items
+from drift.engine.facts import Fact
 from drift.engine.model import Document, Json, resource_key
 from drift.engine.plan import Place, plan_for
 from drift.engine.redaction import (
@@ -194,6 +195,8 @@ def _walk_special(
         return None
     if place.band and siblings and _is_in_band(value, siblings, place.band):
         return None
+    if place.owner and siblings and _is_owned(siblings, place.owner):
+        return None
     if place.pair and siblings and _names_secret(siblings):
         return _read_secret(value, secret_key)
     kind = type(value)
@@ -257,6 +260,15 @@ def _is_in_band(value: Any, siblings: Mapping[str, Any], band: tuple[str, ...]) 
         return False
     limits = (low, value, high)
     return all(type(limit) in (int, float) for limit in limits) and low <= value <= high
+
+
+def _is_owned(siblings: Mapping[str, Any], fact: Fact) -> bool:
+    """Whether the sibling says that Azure wrote the value: the permissions of a built-in role, for one."""
+    owners = fact.value if isinstance(fact.value, list) else []
+    return any(
+        member.lower() in fact.keys and isinstance(owner, str) and owner.lower() in owners
+        for member, owner in siblings.items()
+    )
 
 
 def keep_spellings(

@@ -35,7 +35,7 @@ class Place:
     """
 
     __slots__ = (
-        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "pair", "reference",
+        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "reference",
         "secret", "special", "text",
     )  # fmt: skip
 
@@ -52,6 +52,7 @@ class Place:
         )
         self.reference = FactKind.REFERENCE in by_kind
         self.band = by_kind[FactKind.AUTOSCALED].keys if FactKind.AUTOSCALED in by_kind else ()
+        self.owner = by_kind.get(FactKind.OWNED)
         self.ordered = FactKind.ORDERED in by_kind
         self.keys = by_kind[FactKind.IDENTITY].keys if FactKind.IDENTITY in by_kind else ()
         self.allow_list = FactKind.ALLOW_LIST in by_kind
@@ -65,6 +66,7 @@ class Place:
             or self.default is not None
             or self.reference
             or self.band
+            or self.owner
             or self.pair
         )
 
@@ -113,6 +115,7 @@ class Plan:
             else:
                 self._anywhere.setdefault(fact.segments[1], []).append(number)
         self._places: dict[tuple[_State, str, bool, bool], Place] = {}
+        self._contents: dict[tuple[str, bool], Place] = {}
         self.root = self._place(frozenset(anchored), "", secret=False, item=False)
 
     def _place(self, state: _State, name: str, *, secret: bool, item: bool) -> Place:
@@ -153,8 +156,28 @@ class Plan:
         if any(fact.kind.is_dropping for fact in _winners(complete)):
             return None
         hidden = (secret and name not in _LABELS) or is_secret_name(name)
-        place = self._place(advanced, name, secret=hidden, item=False)
+        if any(fact.kind is FactKind.CONTENT for fact in complete):
+            place = self._content(name, secret=hidden)
+        else:
+            place = self._place(advanced, name, secret=hidden, item=False)
         return Step(name if self._folded else member, place)
+
+    def _content(self, name: str, *, secret: bool) -> Place:
+        """The place of what a person wrote as a whole: every member counts, in order, and secrets stay secret."""
+        known = self._contents.get((name if name in _NAMED else "", secret))
+        if known is not None:
+            return known
+        place = Place((), name=name, secret=secret)
+        self._contents[name if name in _NAMED else "", secret] = place
+        place.members = _Members(lambda member: self._content_step(member, secret=secret))
+        place.item = place
+        place.ordered = True
+        return place
+
+    def _content_step(self, member: str, *, secret: bool) -> Step:
+        name = member.lower()
+        hidden = (secret and name not in _LABELS) or is_secret_name(name)
+        return Step(name if self._folded else member, self._content(name, secret=hidden))
 
     def _advance(self, state: _State, name: str) -> Iterable[tuple[int, int]]:
         for number, done in state:
