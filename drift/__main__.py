@@ -71,16 +71,17 @@ def _compare(options: argparse.Namespace) -> int:
             read_inventory(name, stack.enter_context(_open(name)), lenient=options.lenient)
             for name in (options.before, options.after)
         )
+        report = stack.enter_context(Report())
         # Secrets are compared by a hash whose key nobody has: a report can be shown around.
-        report = compare_inventories(
+        compare_inventories(
             before,
             after,
+            report,
             rules=rules,
             now=datetime.now(UTC),
             secret_key=secrets.token_bytes(32),
             lenient=options.lenient,
         )
-        stack.callback(report.spool.close)
         FORMATS[options.format](report, sys.stdout.buffer, after=options.after)
         sys.stdout.buffer.flush()
     if options.stats:
@@ -104,6 +105,7 @@ def _stats(before: Inventory, after: Inventory, report: Report, seconds: float) 
         "seconds": round(seconds, 3),
         "unchanged": report.unchanged,
         "findings": dict(report.severities),
+        "explained": report.explained,
         "ignored": report.ignored,
         "skipped": dict(before.skipped + after.skipped + report.skipped),
     }

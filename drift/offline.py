@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import msgspec
 
@@ -35,6 +35,11 @@ class Found(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     ignored_by: str = ""
 
+    @property
+    def explained(self) -> bool:
+        """Whether everything that differs has an innocent reason: it is told, and is no drift."""
+        return all(change.note for change in self.changes)
+
 
 def _temporary() -> BinaryIO:
     return tempfile.SpooledTemporaryFile(SPOOL)  # type: ignore[return-value]  # a BinaryIO but by name
@@ -49,11 +54,18 @@ class Report:
     unchanged: int = 0
     severities: Counter[Severity] = field(default_factory=Counter)
     ignored: int = 0
+    explained: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
     @property
     def drifted(self) -> bool:
         return bool(self.severities)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.spool.close()
 
     def add(self, found: Found) -> None:
         data = msgspec.json.encode(found)
@@ -61,6 +73,8 @@ class Report:
         self.spool.write(data)
         if found.ignored_by:
             self.ignored += 1
+        elif found.explained:
+            self.explained += 1
         else:
             self.severities[found.severity] += 1
 
@@ -74,13 +88,14 @@ class Report:
 def compare_inventories(
     before: Inventory,
     after: Inventory,
+    report: Report,
     *,
     rules: Sequence[TenantRule],
     now: datetime,
     secret_key: bytes,
     lenient: bool = False,
-) -> Report:
-    report = Report()
+) -> None:
+    """Adds to the report what differs."""
     for key in (*after.entries, *(before.entries.keys() - after.entries.keys())):
         if key in after.entries and key in before.entries and before.same_bytes(after, key):
             report.unchanged += 1
@@ -97,7 +112,6 @@ def compare_inventories(
             report.unchanged += 1
         else:
             report.add(found)
-    return report
 
 
 def _find(

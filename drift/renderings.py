@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import msgspec
 
@@ -101,16 +103,20 @@ def _plain(text: str) -> str:
 
 
 def _summary(report: Report) -> str:
-    hidden = f", {report.ignored} ignored by rules" if report.ignored else ""
+    beside = "".join(
+        f", {count} {what}"
+        for count, what in ((report.explained, "explained"), (report.ignored, "ignored by rules"))
+        if count
+    )
     if not report.drifted:
-        return f"No drift: {report.unchanged} resources are as before{hidden}."
+        return f"No drift: {report.unchanged} resources are as before{beside}."
     counts = ", ".join(
         f"{report.severities[severity]} {severity}"
         for severity in Severity
         if report.severities[severity]
     )
     total = sum(report.severities.values())
-    return f"{total} resources drifted ({counts}){hidden}; {report.unchanged} are as before."
+    return f"{total} resources drifted ({counts}); {report.unchanged} are as before{beside}."
 
 
 def _as_json(found: Found) -> dict[str, Any]:
@@ -142,7 +148,7 @@ def _result(found: Found, change: Change, index: int, after: str) -> dict[str, A
         "baselineState": _BASELINE[change.kind],
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": after}},
+                "physicalLocation": {"artifactLocation": {"uri": _uri(after)}},
                 "logicalLocations": [{"fullyQualifiedName": place, "kind": "resource"}],
             }
         ],
@@ -153,6 +159,11 @@ def _result(found: Found, change: Change, index: int, after: str) -> dict[str, A
         justification = f"ignored by rule {found.ignored_by}"
         result["suppressions"] = [{"kind": "external", "justification": justification}]
     return result
+
+
+def _uri(name: str) -> str:
+    path = Path(name)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
 def _message(found: Found, change: Change) -> str:
