@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, status
+from pydantic import Field
 
 from api.access import Now, Operator, Viewer
+from api.findings import ChangeView
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, RowKey, Shape, View
 from drift import baselines
-from drift.baselines import Baseline, get_baseline, page_baselines
+from drift.baseline_documents import page_differences, page_resources, upload
+from drift.baselines import Baseline, NewBaseline, get_baseline, page_baselines
+from drift.engine.model import ChangeKind
 from drift.subscriptions import get_subscription
+from errors import Invalid
 from tenancy.ids import SubscriptionId
 
 router = APIRouter(prefix="/api/baselines", tags=["baselines"])
@@ -20,12 +25,20 @@ router = APIRouter(prefix="/api/baselines", tags=["baselines"])
 SubscriptionFilter = Annotated[str | None, Query(alias="subscriptionId", pattern=GUID_PATTERN)]
 
 
-class CaptureBody(Shape):
-    source: Literal["live"] = "live"
+class BaselineBody(Shape):
+    source: Literal["live", "upload"] = "live"
     subscription_id: Guid
     name: Name
-    note: str = ""
+    note: str = Field(default="", max_length=2000)
     activate: bool = True
+    resources: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="with source `upload`: ARM documents, as `az graph query` gives them",
+    )
+
+    def to_new(self, now: datetime) -> NewBaseline:
+        subscription_id = SubscriptionId(self.subscription_id)
+        return NewBaseline(subscription_id, self.name, self.note, self.activate, now)
 
 
 class BaselineView(View):
@@ -39,6 +52,20 @@ class BaselineView(View):
     taken_at: datetime
     resources: int
     active: bool
+
+
+class ResourceView(View):
+    key: str
+    resource_id: str
+    resource_type: str
+
+
+class DifferenceView(View):
+    key: str
+    resource_id: str
+    resource_type: str
+    change: ChangeKind = Field(validation_alias="kind")
+    changes: tuple[ChangeView, ...]
 
 
 @router.get("", response_model=ListOf[BaselineView])
@@ -65,16 +92,17 @@ async def list_baselines(
 
 
 @router.post("", response_model=BaselineView, status_code=status.HTTP_201_CREATED)
-async def capture_baseline(tenant: Operator, body: CaptureBody, now: Now) -> BaselineView:
-    """The newest completely read state becomes a version; it is active at once unless `activate` is false."""
-    baseline = await baselines.capture(
-        tenant,
-        SubscriptionId(body.subscription_id),
-        name=body.name,
-        note=body.note,
-        activate=body.activate,
-        now=now,
-    )
+async def add_baseline(tenant: Operator, body: BaselineBody, now: Now) -> BaselineView:
+    """A new version: the newest completely read state (`live`), or the inventory in `resources` (`upload`).
+
+    It is active at once unless `activate` is false.
+    """
+    if (body.source == "upload") != (body.resources is not None):
+        raise Invalid("Send resources with source upload, and only then.", field="resources")
+    if body.resources is not None:
+        baseline = await upload(tenant, body.to_new(now), body.resources)
+    else:
+        baseline = await baselines.capture(tenant, body.to_new(now))
     return _view(baseline, body.activate)
 
 
@@ -93,6 +121,43 @@ async def activate_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> 
 @router.delete("/{baseline_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> None:
     await baselines.delete(tenant, baseline_id, now=now)
+
+
+@router.get("/{baseline_id}/resources", response_model=ListOf[ResourceView])
+async def list_resources(
+    baseline_id: RowKey,
+    tenant: Viewer,
+    request: Request,
+    size: PageSize = 100,
+    token: Token = None,
+) -> ListOf[ResourceView]:
+    """The resources of a version, by type."""
+    pager = await tenant_pager(request, tenant)
+    rows, cursor = await page_resources(
+        tenant.store, baseline_id, after=pager.start(token), limit=size
+    )
+    return ListOf(
+        value=[ResourceView.model_validate(row) for row in rows], next_link=pager.link(cursor)
+    )
+
+
+@router.get("/{baseline_id}/diff", response_model=ListOf[DifferenceView])
+async def compare_baselines(
+    baseline_id: RowKey,
+    tenant: Viewer,
+    request: Request,
+    to: Annotated[RowKey, Query(description="id of the other version")],
+    size: PageSize = 50,
+    token: Token = None,
+) -> ListOf[DifferenceView]:
+    """What the version `to` has other than this one."""
+    pager = await tenant_pager(request, tenant)
+    rows, cursor = await page_differences(
+        tenant.store, baseline_id, to, after=pager.start(token), limit=size
+    )
+    return ListOf(
+        value=[DifferenceView.model_validate(row) for row in rows], next_link=pager.link(cursor)
+    )
 
 
 def _view(baseline: Baseline, active: bool) -> BaselineView:

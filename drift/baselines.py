@@ -60,43 +60,65 @@ async def page_baselines(
     return [_read(row) for row in rows], cursor
 
 
-async def capture(
-    context: TenantContext,
-    subscription_id: SubscriptionId,
-    *,
-    name: str,
-    note: str,
-    activate: bool,
-    now: datetime,
-) -> Baseline:
+@dataclass(frozen=True, slots=True)
+class NewBaseline:
+    """What somebody gives for a new version."""
+
+    subscription_id: SubscriptionId
+    name: str
+    note: str
+    activate: bool
+    now: datetime
+
+
+async def capture(context: TenantContext, new: NewBaseline) -> Baseline:
     """Makes the newest completely read state of a subscription a new baseline version.
 
     Raises NotFound for an unknown subscription and Conflict before its first complete scan.
     """
-    store = context.store
-    subscription = await get_subscription(store, subscription_id)
-    configuration = await find_configuration(store, subscription_id)
+    await get_subscription(context.store, new.subscription_id)
+    configuration = await find_configuration(context.store, new.subscription_id)
     if configuration is None:
         raise Conflict("This subscription has no complete scan yet. Start one, then capture.")
-    # Taking the number first means that two captures at once cannot get the same one.
-    version = subscription.baseline_version + 1
-    subscription = await save(store, replace(subscription, baseline_version=version))
-    baseline = Baseline(
-        baseline_id=f"{subscription_id}.{newest_first(now)}{secrets.token_hex(4)}",
-        subscription_id=subscription_id,
-        version=version,
-        name=name,
-        note=note,
-        author=context.actor.name,
-        created_at=now,
+    return await add_baseline(
+        context,
+        new,
+        configuration.snapshot_id,
         taken_at=configuration.taken_at,
-        snapshot_id=configuration.snapshot_id,
         resources=configuration.resources,
     )
+
+
+async def add_baseline(
+    context: TenantContext,
+    new: NewBaseline,
+    snapshot_id: str,
+    *,
+    taken_at: datetime,
+    resources: int,
+) -> Baseline:
+    """Gives a stored snapshot the next version number of its subscription, and makes it active if that is wanted."""
+    store = context.store
+    subscription = await get_subscription(store, new.subscription_id)
+    # Taking the number first means that two new versions at once cannot get the same one.
+    version = subscription.baseline_version + 1
+    await save(store, replace(subscription, baseline_version=version))
+    baseline = Baseline(
+        baseline_id=f"{new.subscription_id}.{newest_first(new.now)}{secrets.token_hex(4)}",
+        subscription_id=new.subscription_id,
+        version=version,
+        name=new.name,
+        note=new.note,
+        author=context.actor.name,
+        created_at=new.now,
+        taken_at=taken_at,
+        snapshot_id=snapshot_id,
+        resources=resources,
+    )
     await store.insert(Table.BASELINE, baseline.baseline_id, baseline.values())
-    await audit.record(store, context.actor, "baseline.capture", baseline.baseline_id, now=now)
-    if activate:
-        await _make_active(context, baseline, now=now)
+    await audit.record(store, context.actor, "baseline.add", baseline.baseline_id, now=new.now)
+    if new.activate:
+        await _make_active(context, baseline, now=new.now)
     return baseline
 
 

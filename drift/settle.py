@@ -1,7 +1,7 @@
 """Turns a complete observation into the subscription's next state.
 
-What is gone is proven first, then packs, snapshot and history are written, and last of all the pointer moves. A run that
-dies before that has changed nothing.
+What is gone is proven first, then packs, snapshot and history are written, and last of all the pointer moves. A run
+that dies before that has changed nothing.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ async def test_wrong_secret_says_what_entra_said_and_makes_nothing(
     body = organisation.tenant_body()
     body["connection"] = {**body["connection"], "secret": "wrong"}
     before = [tenant.tenant_id async for tenant in deployment.registry.tenants()]
-    with pytest.raises(ProductError, match=r"422 .*connection\.secret.*AADSTS7000215|AADSTS7000215"):
+    with pytest.raises(
+        ProductError, match=r"422 .*connection\.secret.*AADSTS7000215|AADSTS7000215"
+    ):
         await operator.request("POST", "/api/tenants", body)
     after = [tenant.tenant_id async for tenant in deployment.registry.tenants()]
     assert before == after
@@ -64,8 +66,8 @@ async def test_same_operation_id_is_the_same_tenant(operator: Product, new_organ
     first = await operator.request("POST", "/api/tenants", body, headers=operation)
     again = await operator.request("POST", "/api/tenants", body, headers=operation)
     assert again["id"] == first["id"]
+    other = organisation.tenant_body(name="another")
     with pytest.raises(ProductError, match="409"):
-        other = organisation.tenant_body(name="another")
         await operator.request("POST", "/api/tenants", other, headers=operation)
 
 
@@ -93,7 +95,7 @@ async def test_suspended_tenant_lets_nobody_work(
     tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
     async with Product(url, organisation.admin_header, tenant["id"]) as admin:
         await operator.request("POST", f"/api/tenants/{tenant['id']}/suspend")
-        with pytest.raises(ProductError, match="403.*suspended"):
+        with pytest.raises(ProductError, match=r"403.*suspended"):
             await admin.request("GET", "/api/findings")
         await operator.request("POST", f"/api/tenants/{tenant['id']}/resume")
         assert (await admin.request("GET", "/api/findings"))["value"] == []

@@ -1,0 +1,132 @@
+"""What is in a baseline: its resources page by page, how two versions differ, and baselines made from an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from drift.archive import load_documents, load_pack, load_snapshot, save_packs, save_snapshot
+from drift.baselines import Baseline, NewBaseline, add_baseline, get_baseline
+from drift.engine.compare import differ
+from drift.engine.index import delta
+from drift.engine.model import Difference, Document, ResourceKey
+from drift.engine.repacking import plan_packs
+from drift.engine.rules import judge
+from drift.engine.survey import Collected, Survey
+from drift.findings import shorten
+from drift.subscriptions import get_subscription
+from errors import Conflict, Invalid
+from tenancy.access import TenantContext
+from tenancy.ids import SubscriptionId
+from tenancy.store import TenantStore
+
+UPLOADED = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedResource:
+    key: ResourceKey
+    resource_id: str
+    resource_type: str
+
+
+async def upload(
+    context: TenantContext, new: NewBaseline, resources: Iterable[Mapping[str, Any]]
+) -> Baseline:
+    """Makes a baseline version of an inventory of ARM documents. Raises Invalid, naming the documents that are none of
+    this subscription's resources; then nothing is stored."""
+    await get_subscription(context.store, new.subscription_id)
+    survey = Survey(None, secret_key=await context.fingerprint_key())
+    survey.add_page(msgspec.json.encode(resource) for resource in resources)
+    collected = survey.finish()
+    _check(collected, new.subscription_id)
+    packed = plan_packs(None, collected, source=UPLOADED).build({})
+    await save_packs(context.store, packed.packs)
+    await save_snapshot(context.store, packed.index)
+    return await add_baseline(
+        context, new, packed.index.snapshot_id, taken_at=new.now, resources=len(packed.index)
+    )
+
+
+async def page_resources(
+    store: TenantStore, baseline_id: str, *, after: str, limit: int
+) -> tuple[list[ListedResource], str]:
+    """Up to `limit` resources of a baseline by type and key, and where to go on. Reads only the packs it shows."""
+    baseline = await get_baseline(store, baseline_id)
+    index = await load_snapshot(store, baseline.snapshot_id)
+    number, _, offset = after.partition(":") if after else ("0", "", "0")
+    pack, start = int(number), int(offset)
+    found: list[ListedResource] = []
+    while pack < len(index.packs):
+        documents = await load_pack(store, index.packs[pack].name)
+        room = limit - len(found)
+        found += [_listed(document) for document in documents[start : start + room]]
+        if start + room < len(documents):
+            return found, f"{pack}:{start + room}"
+        pack, start = pack + 1, 0
+        if len(found) == limit:
+            break
+    return found, f"{pack}:0" if pack < len(index.packs) else ""
+
+
+async def page_differences(
+    store: TenantStore, baseline_id: str, other_id: str, *, after: str, limit: int
+) -> tuple[list[Difference], str]:
+    """How the other version differs from this one, up to `limit` resources by key.
+
+    Raises Conflict for versions of different subscriptions.
+    """
+    one, other = await get_baseline(store, baseline_id), await get_baseline(store, other_id)
+    if one.subscription_id != other.subscription_id:
+        raise Conflict("The two baselines are of different subscriptions.")
+    before = await load_snapshot(store, one.snapshot_id)
+    current = await load_snapshot(store, other.snapshot_id)
+    found = delta(before, current)
+    every = sorted(key.hex() for key in (*found.added, *found.removed, *found.modified))
+    keys = [ResourceKey(key) for key in every if key > after][: limit + 1]
+    shown = keys[:limit]
+    old = await load_documents(store, before, shown)
+    new = await load_documents(store, current, shown)
+    differences = [_judged(old.get(key), new.get(key)) for key in shown]
+    cursor = shown[-1] if len(keys) > limit else ""
+    return [one for one in differences if one is not None], cursor
+
+
+def _judged(before: Document | None, after: Document | None) -> Difference | None:
+    difference = differ(before, after)
+    if difference is None:
+        return None
+    changes = shorten(judge(difference).changes)
+    return Difference(
+        difference.key, difference.resource_id, difference.resource_type, difference.kind, changes
+    )
+
+
+def _check(collected: Collected, subscription_id: SubscriptionId) -> None:
+    if collected.skipped:
+        examples = [name for names in collected.examples.values() for name in names]
+        raise Invalid(
+            f"{collected.skipped.total()} resources have no usable id or type: {'; '.join(examples)[:500]}",
+            field="resources",
+        )
+    if not collected.changed:
+        raise Invalid("An empty inventory is no baseline.", field="resources")
+    home = f"/subscriptions/{subscription_id}"
+    foreign = [
+        document.resource_id
+        for document in collected.changed
+        if not (document.resource_id.lower() + "/").startswith(home + "/")
+    ]
+    if foreign:
+        raise Invalid(
+            f"{len(foreign)} resources are not in subscription {subscription_id}: "
+            f"{'; '.join(foreign)[:500]}",
+            field="resources",
+        )
+
+
+def _listed(document: Document) -> ListedResource:
+    return ListedResource(document.key, document.resource_id, document.resource_type)
