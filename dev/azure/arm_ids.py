@@ -30,6 +30,11 @@ class ArmId:
         return "/".join((self.namespace, *self.types)) if self.namespace else ""
 
     @property
+    def is_extension(self) -> bool:
+        """Hangs on another resource: its id holds /providers/ twice."""
+        return self.key.count("/providers/") > 1
+
+    @property
     def is_collection(self) -> bool:
         return len(self.types) > len(self.names)
 

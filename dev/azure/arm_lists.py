@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+import msgspec
+
 from dev.azure.directories import Subscription
 from dev.azure.document import Json, JsonObject, decode
-from dev.azure.edits import is_resource_group
 from dev.azure.inventory import Resource
 from dev.azure.tokens import Principal
 
@@ -15,11 +16,6 @@ _ITEM_MEMBERS = (
     "id", "name", "type", "sku", "kind", "plan", "managedBy", "location", "extendedLocation", "identity", "zones",
     "tags", "systemData",
 )  # fmt: skip
-_UNTRACKED_NAMESPACES = (
-    "microsoft.authorization/",
-    "microsoft.policyinsights/",
-    "microsoft.resources/",
-)
 
 
 def describe_subscription(subscription: Subscription, principal: Principal) -> JsonObject:
@@ -41,16 +37,8 @@ def describe_subscription(subscription: Subscription, principal: Principal) -> J
     }
 
 
-def is_tracked(resource: Resource) -> bool:
-    """Lists and Resource Graph know top-level resources, and children only when they have a location of their own.
-
-    Subnets, firewall rules, diagnostic settings and other proxy children are read from their parent's collection.
-    """
-    if is_resource_group(resource) or resource.id_type.startswith(_UNTRACKED_NAMESPACES):
-        return False
-    if resource.key.count("/providers/") > 1:  # an extension resource
-        return False
-    return resource.id_type.count("/") == 1 or bool(resource.location)
+def whole_document(resource: Resource) -> msgspec.Raw:
+    return msgspec.Raw(resource.raw)
 
 
 def list_item(resource: Resource, expand: Collection[str]) -> JsonObject:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from dev.azure.api_versions import LOCATIONS, describe_provider, versions_of
 from dev.azure.arm_errors import not_found, unsupported_version
 from dev.azure.arm_filter import compile_filter
 from dev.azure.arm_ids import ArmId, parse_arm_id
-from dev.azure.arm_lists import describe_subscription, is_tracked, list_item
+from dev.azure.arm_lists import describe_subscription, list_item, whole_document
 from dev.azure.cloud import Cloud
 from dev.azure.directories import Subscription
 from dev.azure.document import Json
@@ -40,7 +39,7 @@ class ArmReads:
             "displayName": name,
             "tenantCategory": "Home",
         }
-        return list_page(self._cloud, request, [value], {})
+        return list_page(self._cloud, request, [value], lambda one: one)
 
     def subscriptions(self, request: Request, principal: Principal) -> Response:
         readable = self._cloud.register.readable(principal.directory_id, principal.object_id)
@@ -71,7 +70,7 @@ class ArmReads:
             return own(request, principal, subscription, parts)
         arm_id = parse_arm_id("/" + "/".join(parts))
         assert arm_id is not None
-        if arm_id.is_collection:
+        if arm_id.is_collection and self._cloud.inventory.get(arm_id.text) is None:
             return self._collection(request, principal, subscription, arm_id)
         return self._resource(request, principal, subscription, arm_id)
 
@@ -98,7 +97,7 @@ class ArmReads:
             described: list[Json] = [
                 describe_provider(scope, *spaces[key]) for key in sorted(spaces)
             ]
-            return list_page(self._cloud, request, described, {})
+            return list_page(self._cloud, request, described, lambda one: one)
         if wanted.lower() not in spaces:
             raise arm_error(
                 404, "InvalidResourceNamespace", f"The resource namespace '{wanted}' is invalid."
@@ -121,19 +120,15 @@ class ArmReads:
                     "type": "Region",
                 }
             )
-        return list_page(self._cloud, request, value, {})
+        return list_page(self._cloud, request, value, lambda one: one)
 
     def _groups(
         self, request: Request, principal: Principal, subscription: Subscription, _: list[str]
     ) -> Response:
         action = "Microsoft.Resources/subscriptions/resourcegroups/read"
         require(subscription, principal, action, f"/subscriptions/{subscription.id}")
-        found = [
-            msgspec.Raw(one.raw)
-            for one in self._visible(principal, subscription)
-            if is_resource_group(one)
-        ]
-        return list_page(self._cloud, request, found, {})
+        found = [one for one in self._visible(principal, subscription) if is_resource_group(one)]
+        return list_page(self._cloud, request, found, whole_document)
 
     def _resources(
         self, request: Request, principal: Principal, subscription: Subscription, parts: list[str]
@@ -146,11 +141,9 @@ class ArmReads:
         found = [
             one
             for one in self._visible(principal, subscription)
-            if is_tracked(one)
-            and (not group or one.resource_group.lower() == group)
-            and wanted(one)
+            if one.is_tracked and (not group or one.resource_group.lower() == group) and wanted(one)
         ]
-        return list_page(self._cloud, request, [list_item(one, expand) for one in found], {})
+        return list_page(self._cloud, request, found, lambda one: list_item(one, expand))
 
     def _collection(
         self, request: Request, principal: Principal, subscription: Subscription, arm_id: ArmId
@@ -160,17 +153,17 @@ class ArmReads:
         self._check_type(request, arm_id, "global")
         wanted, below = arm_id.resource_type.lower(), arm_id.parent.lower() + "/"
         found = [
-            msgspec.Raw(one.raw)
+            one
             for one in self._visible(principal, subscription)
             if one.id_type == wanted and one.key.startswith(below)
         ]
-        return list_page(self._cloud, request, found, {})
+        return list_page(self._cloud, request, found, whole_document)
 
     def _resource(
         self, request: Request, principal: Principal, subscription: Subscription, arm_id: ArmId
     ) -> Response:
         require_resource(subscription, principal, arm_id, "read")
-        resource = self._cloud.inventory.get(arm_id.text)
+        resource = self._find(request, arm_id)
         if resource is None:
             if arm_id.namespace:
                 self._check_type(request, arm_id, "global")
@@ -181,6 +174,12 @@ class ArmReads:
             return Response(status_code=204)
         etag = resource.member("etag")
         return json_response(resource.raw, headers={"etag": etag} if isinstance(etag, str) else {})
+
+    def _find(self, request: Request, arm_id: ArmId) -> Resource | None:
+        """Some ids hold percent escapes of their own, which the server has already decoded in the path."""
+        inventory = self._cloud.inventory
+        undecoded = request.scope.get("raw_path", b"").decode("latin-1").split("?")[0]
+        return inventory.get(arm_id.text) or inventory.get(undecoded)
 
     def _check_type(self, request: Request, arm_id: ArmId, location: str) -> None:
         if arm_id.resource_type.lower() not in self._cloud.inventory.types:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import msgspec
 
 from dev.azure.access import is_hidden
-from dev.azure.arm_lists import is_tracked
 from dev.azure.cloud import Cloud
 from dev.azure.directories import Subscription
 from dev.azure.document import Json, JsonObject, decode
@@ -149,7 +148,7 @@ def rows_of(
 
 
 def _table_of(resource: Resource) -> str:
-    if is_tracked(resource):
+    if resource.is_tracked:
         return "resources"
     if is_resource_group(resource):
         return "resourcecontainers"

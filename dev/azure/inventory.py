@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from dev.azure.arm_ids import fold, parse_arm_id
+from dev.azure.arm_ids import ArmId, fold, parse_arm_id
 from dev.azure.document import Json, JsonObject, decode, encode
 
 RESOURCE_GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
+_UNTRACKED_NAMESPACES = frozenset(
+    {"microsoft.authorization", "microsoft.policyinsights", "microsoft.resources"}
+)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -34,6 +37,7 @@ class Resource:
     subscription_id: str
     resource_group: str
     location: str
+    is_tracked: bool  # what lists and Resource Graph's `resources` know
     raw: bytes
     created: float
     changed: float
@@ -66,6 +70,7 @@ def read_resource(raw: bytes, now: float, created: float | None = None) -> Resou
     if arm_id is None:
         raise InvalidDocumentError(f"id: {resource_id!r} is no id below a subscription")
     resource_type = _text(members, "type") or arm_id.resource_type or RESOURCE_GROUP_TYPE
+    location = sys.intern(_text(members, "location"))
     return Resource(
         id=resource_id,
         key=fold(resource_id),
@@ -73,11 +78,24 @@ def read_resource(raw: bytes, now: float, created: float | None = None) -> Resou
         id_type=sys.intern(arm_id.resource_type.lower()),
         subscription_id=arm_id.subscription_id,
         resource_group=arm_id.resource_group,
-        location=sys.intern(_text(members, "location")),
+        location=location,
+        is_tracked=_is_tracked(arm_id, location),
         raw=raw,
         created=now if created is None else created,
         changed=now,
     )
+
+
+def _is_tracked(arm_id: ArmId, location: str) -> bool:
+    """Top-level resources, and children only when they have a location of their own.
+
+    Subnets, firewall rules, diagnostic settings and other proxy children are read from their parent's collection;
+    locks, assignments and other extension resources from their scope's.
+    """
+    namespace = arm_id.namespace.lower()
+    if not namespace or namespace in _UNTRACKED_NAMESPACES or arm_id.is_extension:
+        return False
+    return len(arm_id.types) == 1 or bool(location)
 
 
 def _text(members: Mapping[str, msgspec.Raw], name: str) -> str:

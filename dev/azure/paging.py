@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
@@ -14,7 +15,8 @@ from starlette.responses import Response
 
 from dev.azure.answers import arm_error, json_response
 from dev.azure.cloud import Cloud
-from dev.azure.document import Json
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class _Position:
 
 
 def list_page(
-    cloud: Cloud, request: Request, items: Sequence[Json | msgspec.Raw], headers: dict[str, str]
+    cloud: Cloud, request: Request, items: Sequence[_Item], render: Callable[[_Item], object]
 ) -> Response:
     """Recorded chains start with empty pages where a $filter is given, and have them in the middle elsewhere."""
     settings = cloud.settings
@@ -33,16 +35,16 @@ def list_page(
     position = _read(token) if token else _Position(0, settings.empty_pages if filtered else 0)
     size = min(settings.page_size, _top(request))
     if position.empty_left:
-        page: Sequence[Json | msgspec.Raw] = []
+        page: list[object] = []
         following: _Position | None = _Position(position.offset, position.empty_left - 1)
     else:
         end = position.offset + size
-        page = items[position.offset : end]
+        page = [render(item) for item in items[position.offset : end]]
         following = _Position(end, settings.empty_pages) if end < len(items) else None
-    answer: dict[str, object] = {"value": list(page)}
+    answer: dict[str, object] = {"value": page}
     if following is not None:
         answer["nextLink"] = _next_link(cloud, request, following)
-    return json_response(msgspec.json.encode(answer), headers=headers)
+    return json_response(msgspec.json.encode(answer))
 
 
 def _top(request: Request) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from dev.azure.arm_ids import parse_arm_id
-from dev.azure.arm_lists import is_tracked
 from dev.azure.document import encode
 from dev.azure.inventory import read_resource
 from dev.azure.world import RESOURCES_PER_WORKLOAD, build_world
@@ -22,7 +21,7 @@ def test_a_world_is_the_same_for_the_same_arguments():
 
 def test_scale_adds_workloads_and_ids_stay_unique():
     resources = [read_resource(encode(one), 0) for one in build_world("c", SUBSCRIPTION, scale=20)]
-    assert sum(map(is_tracked, resources)) == 20 * RESOURCES_PER_WORKLOAD
+    assert sum(one.is_tracked for one in resources) == 20 * RESOURCES_PER_WORKLOAD
     assert len({one.key for one in resources}) == len(resources)
 
 
