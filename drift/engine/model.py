@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NewType, TypeAlias
 
 # Not recursive: msgspec, which stores findings, cannot decode into a recursive alias.
-Json: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
+Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 ResourceKey = NewType("ResourceKey", str)
 """32 hex digits, a hash of the lower-cased resource id: safe in row keys and URL paths, where an ARM id is not."""
