@@ -34,10 +34,10 @@ class _Request:
 
 def read_operations(sources: Iterable[str]) -> dict[str, Usage]:
     """Per resource type (lower case), the models of its reads and writes."""
-    trees = [ast.parse(source) for source in sources]
-    requests = {name: request for tree in trees for name, request in _requests(tree)}
     usages: dict[str, Usage] = defaultdict(Usage)
-    for tree in trees:
+    for source in sources:
+        tree = ast.parse(source)
+        requests = dict(_requests(tree))  # each module's own: older packages repeat the names
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 _read_group(node, requests, usages)

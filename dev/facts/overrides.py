@@ -20,10 +20,11 @@ class Override:
     def matches(self, resource_type: str, path: Sequence[str]) -> bool:
         if not fnmatchcase(resource_type, self.type_pattern):
             return False
-        if self.segments[0] == "**":
-            tail = self.segments[1:]
-            return tuple(path[-len(tail) :]) == tail
-        return tuple(path) == self.segments
+        pattern, there = self.segments, tuple(path)
+        if pattern[0] == "**":
+            pattern = pattern[1:]
+            there = there[-len(pattern) :]
+        return len(pattern) == len(there) and all(map(fnmatchcase, there, pattern))
 
 
 @dataclass(frozen=True, slots=True)
