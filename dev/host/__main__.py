@@ -30,7 +30,7 @@ def main() -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    for noisy in ("azure", "uvicorn"):
+    for noisy in ("asyncio", "azure", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     ready_line = _keep_stdout()
     try:

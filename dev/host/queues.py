@@ -96,12 +96,12 @@ class QueueListener:
         stop.cancel()
 
     async def _rest(self, seconds: float) -> bool:
-        """Whether `wake` ended it."""
-        self._awake.clear()
+        """Whether `wake` ended it, or came while the queue was being read."""
         try:
             await asyncio.wait_for(self._awake.wait(), seconds)
         except TimeoutError:
             return False
+        self._awake.clear()
         return True
 
     async def _receive(self) -> list[QueueMessage]:
