@@ -13,6 +13,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 (it is here for the interpreters t
         + sys.version.split()[0]
         + ". Try: python3.11 dev.py"
     )
+if sys.platform == "win32":
+    sys.exit("dev.py runs on Linux and macOS; on Windows use it inside WSL.")
 
 from dev.commands import main
 

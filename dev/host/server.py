@@ -111,6 +111,7 @@ class Host:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                server_header=False,
                 timeout_graceful_shutdown=round(self._grace),
             )
         )
