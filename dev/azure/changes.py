@@ -60,43 +60,25 @@ class ChangeFeed:
         now = self._clock()
         document = after if after is not None else before
         assert document is not None
-        target = str(document["id"])
-        name = str(uuid.uuid4())
         changes = moved_values(before, after) if before is not None and after is not None else {}
-        row: JsonObject = {
-            "id": f"{target}/providers/Microsoft.Resources/changes/{name}",
-            "name": name,
-            "type": "microsoft.resources/changes",
-            "tenantId": directory_id,
-            "kind": "",
-            "location": "",
-            "resourceGroup": resource_group.lower(),
-            "subscriptionId": subscription_id,
-            "managedBy": "",
-            "sku": None,
-            "plan": None,
-            "properties": {
-                "targetResourceId": target,
-                "targetResourceType": resource_type.lower(),
-                "changeType": _change_type(before, after),
-                "changeAttributes": {
-                    "timestamp": _instant(now),
-                    "changedBy": actor.changed_by,
-                    "changedByType": actor.changed_by_type,
-                    "clientType": actor.client_type,
-                    "operation": operation,
-                    "correlationId": correlation_id or str(uuid.uuid4()),
-                    "changesCount": len(changes),
-                    "previousResourceSnapshotId": f"{uuid.uuid4()}_{int(now)}",
-                    "newResourceSnapshotId": f"{uuid.uuid4()}_{int(now)}",
-                },
-                "changes": changes,
+        properties: JsonObject = {
+            "targetResourceId": document["id"],
+            "targetResourceType": resource_type.lower(),
+            "changeType": _change_type(before, after),
+            "changeAttributes": {
+                "timestamp": _instant(now),
+                "changedBy": actor.changed_by,
+                "changedByType": actor.changed_by_type,
+                "clientType": actor.client_type,
+                "operation": operation,
+                "correlationId": correlation_id or str(uuid.uuid4()),
+                "changesCount": len(changes),
+                "previousResourceSnapshotId": f"{uuid.uuid4()}_{int(now)}",
+                "newResourceSnapshotId": f"{uuid.uuid4()}_{int(now)}",
             },
-            "tags": None,
-            "identity": None,
-            "zones": None,
-            "extendedLocation": None,
+            "changes": changes,
         }
+        row = _row(properties, subscription_id, resource_group, directory_id)
         self._changes.append(Change(now, subscription_id, resource_group, resource_type, row))
 
     def of_subscription(self, subscription_id: str, *, until: float) -> Iterator[Change]:
@@ -111,6 +93,30 @@ class ChangeFeed:
 
     def count(self, *, until: float) -> int:
         return sum(change.when <= until for change in self._changes)
+
+
+def _row(
+    properties: JsonObject, subscription_id: str, resource_group: str, directory_id: str
+) -> JsonObject:
+    name = str(uuid.uuid4())
+    return {
+        "id": f"{properties['targetResourceId']}/providers/Microsoft.Resources/changes/{name}",
+        "name": name,
+        "type": "microsoft.resources/changes",
+        "tenantId": directory_id,
+        "kind": "",
+        "location": "",
+        "resourceGroup": resource_group.lower(),
+        "subscriptionId": subscription_id,
+        "managedBy": "",
+        "sku": None,
+        "plan": None,
+        "properties": properties,
+        "tags": None,
+        "identity": None,
+        "zones": None,
+        "extendedLocation": None,
+    }
 
 
 def _change_type(before: JsonObject | None, after: JsonObject | None) -> str:

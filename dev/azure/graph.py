@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -21,7 +18,8 @@ from dev.azure.access import authenticate
 from dev.azure.answers import AzureError, arm_error, json_response, tracking_headers
 from dev.azure.cloud import Cloud
 from dev.azure.directories import Subscription
-from dev.azure.document import Json, JsonObject, decode
+from dev.azure.document import Json, decode
+from dev.azure.graph_pages import as_table, cut_page, fingerprint, make_token, read_token
 from dev.azure.graph_tables import COLUMNS, TABLES, rows_of
 from dev.azure.kql.execution import Result, execute
 from dev.azure.kql.parser import parse
@@ -31,7 +29,6 @@ from dev.azure.tokens import Principal
 
 MAX_ROWS = 1000
 DEFAULT_ROWS = 100
-MAX_BYTES = 16 * 1024 * 1024
 _KEPT_RESULTS = 4
 
 
@@ -75,22 +72,22 @@ class Graph:
 
     def _answer(self, asked: GraphRequest, principal: Principal) -> bytes:
         scope = self._scope(asked, principal)
-        fingerprint = _fingerprint(asked)
-        offset = _read_token(asked.skip_token, fingerprint) if asked.skip_token else asked.skip
+        query_print = fingerprint(asked.query, asked.subscriptions)
+        offset = read_token(asked.skip_token, query_print) if asked.skip_token else asked.skip
         result = self._result(asked, scope, principal)
-        page, size = _page(result, offset, asked.top)
+        page, size = cut_page(result, offset, asked.top)
         pageable = not result.limited and any(kind != "object" for kind in result.columns.values())
         more = offset + size < len(result.rows)
         answer: dict[str, object] = {
             "totalRecords": len(result.rows),
             "count": size,
-            "data": _table(result.columns, page) if asked.as_table else page,
+            "data": as_table(result.columns, page) if asked.as_table else page,
             "facets": [],
             # A text, and "false" on pages that have a token: recorded so.
             "resultTruncated": "true" if more and not pageable else "false",
         }
         if more and pageable:
-            answer["$skipToken"] = _make_token(offset + size, asked.top, fingerprint)
+            answer["$skipToken"] = make_token(offset + size, asked.top, query_print)
         return msgspec.json.encode(answer)
 
     def _scope(self, asked: GraphRequest, principal: Principal) -> list[Subscription]:
@@ -187,56 +184,6 @@ def _number(options: Mapping[str, Json], name: str, default: int, most: int | No
     if not isinstance(value, int) or value < least or (most is not None and value > most):
         raise QueryError("InvalidOptions", f"The option {name} must be from {least} to {most}.")
     return value
-
-
-def _page(result: Result, offset: int, top: int) -> tuple[list[msgspec.Raw], int]:
-    """At most `top` rows and 16 MB, but one row at least."""
-    names = list(result.columns)
-    page: list[msgspec.Raw] = []
-    room = MAX_BYTES
-    for row in result.rows[offset : offset + top]:
-        encoded = msgspec.json.encode(row.members(names))
-        room -= len(encoded)
-        if room < 0 and page:
-            break
-        page.append(msgspec.Raw(encoded))
-    return page, len(page)
-
-
-def _table(columns: Mapping[str, str], page: Sequence[msgspec.Raw]) -> dict[str, object]:
-    described = [{"name": name, "type": kind} for name, kind in columns.items()]
-    rows = [
-        list(msgspec.json.decode(bytes(row), type=dict[str, msgspec.Raw]).values()) for row in page
-    ]
-    return {"columns": described, "rows": rows}
-
-
-def _fingerprint(asked: GraphRequest) -> str:
-    text = msgspec.json.encode([asked.query, asked.subscriptions])
-    return hashlib.sha256(text).hexdigest()[:16]
-
-
-def _make_token(offset: int, top: int, fingerprint: str) -> str:
-    inner: JsonObject = {
-        "$id": "1",
-        "MaxRows": top,
-        "RowsToSkip": offset,
-        "KustoClusterUrl": f"https://arg-{fingerprint}.arg.core.windows.net",
-    }
-    return base64.b64encode(msgspec.json.encode(inner)).decode()
-
-
-def _read_token(token: str, fingerprint: str) -> int:
-    """A token belongs to its query: with another one it is refused."""
-    try:
-        inner = decode(base64.b64decode(token, validate=True))
-    except (binascii.Error, ValueError):
-        inner = None
-    if isinstance(inner, dict) and f"arg-{fingerprint}." in str(inner.get("KustoClusterUrl")):
-        offset = inner.get("RowsToSkip")
-        if isinstance(offset, int) and offset >= 0:
-            return offset
-    raise QueryError("InvalidSkipToken", "The skip token is not one of this query.")
 
 
 def _quota_headers(allowance: Allowance) -> dict[str, str]:

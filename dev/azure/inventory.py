@@ -131,7 +131,7 @@ class Inventory:
         return resource
 
     def _know_type(self, resource: Resource) -> None:
-        if resource.id_type and resource.id_type not in self.types:
+        if "/" in resource.id_type and resource.id_type not in self.types:
             arm_id = parse_arm_id(resource.id)
             assert arm_id is not None
             self.types[resource.id_type] = arm_id.resource_type

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dev.azure.document import JsonObject
 from dev.azure.world.access import access_documents
 from dev.azure.world.compute import compute_documents
+from dev.azure.world.containers import container_documents
 from dev.azure.world.databases import database_documents
+from dev.azure.world.gateways import gateway_documents
 from dev.azure.world.messaging import messaging_documents
 from dev.azure.world.network import network_documents
 from dev.azure.world.operations import operations_documents
@@ -31,8 +33,10 @@ def build_world(
         site = Site(name, subscription_id, seed, number)
         for area in (
             network_documents,
+            gateway_documents,
             storage_documents,
             compute_documents,
+            container_documents,
             web_documents,
             database_documents,
             messaging_documents,

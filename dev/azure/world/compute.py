@@ -1,4 +1,4 @@
-"""Machines and clusters."""
+"""Machines, their disks and their identity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ def compute_documents(site: Site) -> Iterator[JsonObject]:
         yield _machine(site, index)
         yield _extension(site, index)
     yield _scale_set(site)
-    yield _cluster(site)
 
 
 def identity_id(site: Site) -> str:
@@ -133,13 +132,51 @@ def _disk(site: Site, index: int) -> JsonObject:
     )
 
 
+def _machine_storage(site: Site, index: int) -> JsonObject:
+    disk = site.name("osdisk", f"-{index}")
+    disk_id = site.resource_id(site.app_group, "Microsoft.Compute/disks", disk)
+    return {
+        "imageReference": {
+            "publisher": "Canonical",
+            "offer": "ubuntu-24_04-lts",
+            "sku": "server",
+            "version": "latest",
+            "exactVersion": "24.04.202409120",
+        },
+        "osDisk": {
+            "osType": "Linux",
+            "name": disk,
+            "createOption": "FromImage",
+            "caching": "ReadWrite",
+            "managedDisk": {"storageAccountType": "Premium_LRS", "id": disk_id},
+            "deleteOption": "Delete",
+            "diskSizeGB": 64,
+        },
+        "dataDisks": [],
+    }
+
+
+def _machine_system(name: str) -> JsonObject:
+    return {
+        "computerName": name,
+        "adminUsername": "azureadmin",
+        "linuxConfiguration": {
+            "disablePasswordAuthentication": True,
+            "provisionVMAgent": True,
+            "patchSettings": {
+                "patchMode": "AutomaticByPlatform",
+                "assessmentMode": "AutomaticByPlatform",
+            },
+        },
+        "secrets": [],
+        "allowExtensionOperations": True,
+    }
+
+
 def _machine(site: Site, index: int) -> JsonObject:
     name = site.name("vm", f"-{index}")
     nic = site.resource_id(
         site.app_group, "Microsoft.Network/networkInterfaces", site.name("nic", f"-{index}")
-    )
-    disk = site.resource_id(
-        site.app_group, "Microsoft.Compute/disks", site.name("osdisk", f"-{index}")
     )
     return site.resource(
         site.app_group,
@@ -157,39 +194,8 @@ def _machine(site: Site, index: int) -> JsonObject:
             "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
             "provisioningState": "Succeeded",
             "timeCreated": site.instant(),
-            "storageProfile": {
-                "imageReference": {
-                    "publisher": "Canonical",
-                    "offer": "ubuntu-24_04-lts",
-                    "sku": "server",
-                    "version": "latest",
-                    "exactVersion": "24.04.202409120",
-                },
-                "osDisk": {
-                    "osType": "Linux",
-                    "name": site.name("osdisk", f"-{index}"),
-                    "createOption": "FromImage",
-                    "caching": "ReadWrite",
-                    "managedDisk": {"storageAccountType": "Premium_LRS", "id": disk},
-                    "deleteOption": "Delete",
-                    "diskSizeGB": 64,
-                },
-                "dataDisks": [],
-            },
-            "osProfile": {
-                "computerName": name,
-                "adminUsername": "azureadmin",
-                "linuxConfiguration": {
-                    "disablePasswordAuthentication": True,
-                    "provisionVMAgent": True,
-                    "patchSettings": {
-                        "patchMode": "AutomaticByPlatform",
-                        "assessmentMode": "AutomaticByPlatform",
-                    },
-                },
-                "secrets": [],
-                "allowExtensionOperations": True,
-            },
+            "storageProfile": _machine_storage(site, index),
+            "osProfile": _machine_system(name),
             "networkProfile": {"networkInterfaces": [{"id": nic}]},
             "securityProfile": {
                 "securityType": "TrustedLaunch",
@@ -250,81 +256,5 @@ def _scale_set(site: Site) -> JsonObject:
             "provisioningState": "Succeeded",
             "uniqueId": site.guid(),
             "timeCreated": site.instant(),
-        },
-    )
-
-
-def _cluster(site: Site) -> JsonObject:
-    name = site.name("aks")
-    return site.resource(
-        site.app_group,
-        "Microsoft.ContainerService/managedClusters",
-        name,
-        sku={"name": "Base", "tier": "Standard"},
-        identity={
-            "type": "SystemAssigned",
-            "principalId": site.guid(),
-            "tenantId": site.directory_id,
-        },
-        properties={
-            "provisioningState": "Succeeded",
-            "powerState": {"code": "Running"},
-            "kubernetesVersion": "1.30",
-            "currentKubernetesVersion": "1.30.6",
-            "dnsPrefix": name,
-            "fqdn": f"{name}-{site.unique}.hcp.{site.location}.azmk8s.io",
-            "agentPoolProfiles": [
-                {
-                    "name": pool,
-                    "count": site.number(2, 5),
-                    "minCount": 2,
-                    "maxCount": 6,
-                    "enableAutoScaling": True,
-                    "vmSize": "Standard_D4ds_v5",
-                    "osDiskSizeGB": 128,
-                    "osType": "Linux",
-                    "osSKU": "AzureLinux",
-                    "mode": mode,
-                    "orchestratorVersion": "1.30",
-                    "currentOrchestratorVersion": "1.30.6",
-                    "nodeImageVersion": "AKSAzureLinux-V2gen2-202411.12.0",
-                    "provisioningState": "Succeeded",
-                    "powerState": {"code": "Running"},
-                    "enableNodePublicIP": False,
-                }
-                for pool, mode in (("system", "System"), ("work", "User"))
-            ],
-            "servicePrincipalProfile": {"clientId": "msi"},
-            "nodeResourceGroup": f"MC_{site.app_group}_{name}_{site.location}",
-            "enableRBAC": True,
-            "disableLocalAccounts": True,
-            "aadProfile": {"managed": True, "enableAzureRBAC": True, "tenantID": site.directory_id},
-            "apiServerAccessProfile": {
-                "enablePrivateCluster": False,
-                "authorizedIPRanges": [f"{site.address()}/32"],
-            },
-            "networkProfile": {
-                "networkPlugin": "azure",
-                "networkPolicy": "cilium",
-                "loadBalancerSku": "standard",
-                "serviceCidr": "172.16.0.0/16",
-                "dnsServiceIP": "172.16.0.10",
-                "outboundType": "loadBalancer",
-                "loadBalancerProfile": {
-                    "managedOutboundIPs": {"count": 1},
-                    "effectiveOutboundIPs": [
-                        {
-                            "id": site.resource_id(
-                                f"MC_{site.app_group}_{name}_{site.location}",
-                                "Microsoft.Network/publicIPAddresses",
-                                site.guid(),
-                            )
-                        }
-                    ],
-                },
-            },
-            "autoUpgradeProfile": {"upgradeChannel": "patch", "nodeOSUpgradeChannel": "NodeImage"},
-            "securityProfile": {"workloadIdentity": {"enabled": True}},
-            "oidcIssuerProfile": {"enabled": True},
         },
     )

@@ -30,11 +30,6 @@ def network_documents(site: Site) -> Iterator[JsonObject]:
     yield _route_table(site)
     yield _virtual_network(site)
     yield _private_zone(site)
-    yield _public_address(site, "agw")
-    yield _public_address(site, "lb")
-    yield _load_balancer(site)
-    yield _application_gateway(site)
-    yield _nat_gateway(site)
 
 
 def subnet_id(site: Site, name: str) -> str:
@@ -55,13 +50,13 @@ def _resource_group(site: Site, name: str) -> JsonObject:
     }
 
 
-def _network_id(site: Site, kind: str, name: str) -> str:
+def network_id(site: Site, kind: str, name: str) -> str:
     return site.resource_id(site.network_group, f"Microsoft.Network/{kind}", name)
 
 
 def _security_group(site: Site, subnet: str) -> JsonObject:
     name = site.name("nsg", f"-{subnet}")
-    owner = _network_id(site, "networkSecurityGroups", name)
+    owner = network_id(site, "networkSecurityGroups", name)
     rules: list[Json] = [_rule(site, owner, "securityRules", rule) for rule in _RULES]
     defaults: list[Json] = [
         _rule(site, owner, "defaultSecurityRules", rule) for rule in _DEFAULT_RULES
@@ -109,7 +104,7 @@ def _rule(
 
 def _route_table(site: Site) -> JsonObject:
     name = site.name("rt")
-    owner = _network_id(site, "routeTables", name)
+    owner = network_id(site, "routeTables", name)
     route = site.part(
         owner,
         "routes",
@@ -138,7 +133,7 @@ def _route_table(site: Site) -> JsonObject:
 
 def _virtual_network(site: Site) -> JsonObject:
     name = site.name("vnet")
-    owner = _network_id(site, "virtualNetworks", name)
+    owner = network_id(site, "virtualNetworks", name)
     subnets: list[Json] = [
         _subnet(site, owner, position, subnet) for position, subnet in enumerate(_SUBNETS)
     ]
@@ -174,10 +169,10 @@ def _subnet(site: Site, owner: str, position: int, name: str) -> JsonObject:
         "privateLinkServiceNetworkPolicies": "Enabled",
     }
     if name != "endpoints":
-        group = _network_id(site, "networkSecurityGroups", site.name("nsg", f"-{name}"))
+        group = network_id(site, "networkSecurityGroups", site.name("nsg", f"-{name}"))
         properties["networkSecurityGroup"] = {"id": group}
     if name == "app":
-        properties["routeTable"] = {"id": _network_id(site, "routeTables", site.name("rt"))}
+        properties["routeTable"] = {"id": network_id(site, "routeTables", site.name("rt"))}
         machine = _app_nic(site)
         properties["ipConfigurations"] = [{"id": f"{machine}/ipConfigurations/ipconfig1"}]
     return site.part(owner, "subnets", name, properties)
@@ -203,157 +198,5 @@ def _private_zone(site: Site) -> JsonObject:
             "numberOfRecordSets": 2,
             "numberOfVirtualNetworkLinks": 1,
             "provisioningState": "Succeeded",
-        },
-    )
-
-
-def _public_address(site: Site, purpose: str) -> JsonObject:
-    return site.resource(
-        site.network_group,
-        "Microsoft.Network/publicIPAddresses",
-        site.name("pip", f"-{purpose}"),
-        etag=site.etag(),
-        sku={"name": "Standard", "tier": "Regional"},
-        zones=["1", "2", "3"],
-        properties={
-            "provisioningState": "Succeeded",
-            "resourceGuid": site.guid(),
-            "ipAddress": site.address(),
-            "publicIPAddressVersion": "IPv4",
-            "publicIPAllocationMethod": "Static",
-            "idleTimeoutInMinutes": 4,
-            "dnsSettings": {"domainNameLabel": f"{site.workload}-{purpose}-{site.unique}"},
-            "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
-            "ipTags": [],
-        },
-    )
-
-
-def _load_balancer(site: Site) -> JsonObject:
-    name = site.name("lb")
-    owner = _network_id(site, "loadBalancers", name)
-    frontend_id = f"{owner}/frontendIPConfigurations/public"
-    pool_id, probe_id = f"{owner}/backendAddressPools/web", f"{owner}/probes/health"
-    address = _network_id(site, "publicIPAddresses", site.name("pip", "-lb"))
-    return site.resource(
-        site.network_group,
-        "Microsoft.Network/loadBalancers",
-        name,
-        etag=site.etag(),
-        sku={"name": "Standard", "tier": "Regional"},
-        properties={
-            "provisioningState": "Succeeded",
-            "resourceGuid": site.guid(),
-            "frontendIPConfigurations": [
-                site.part(
-                    owner,
-                    "frontendIPConfigurations",
-                    "public",
-                    {"privateIPAllocationMethod": "Dynamic", "publicIPAddress": {"id": address}},
-                )
-            ],
-            "backendAddressPools": [site.part(owner, "backendAddressPools", "web", {})],
-            "loadBalancingRules": [
-                site.part(
-                    owner,
-                    "loadBalancingRules",
-                    "https",
-                    {
-                        "frontendIPConfiguration": {"id": frontend_id},
-                        "backendAddressPool": {"id": pool_id},
-                        "probe": {"id": probe_id},
-                        "protocol": "Tcp",
-                        "frontendPort": 443,
-                        "backendPort": 8443,
-                        "idleTimeoutInMinutes": 4,
-                        "enableFloatingIP": False,
-                        "loadDistribution": "Default",
-                    },
-                )
-            ],
-            "probes": [
-                site.part(
-                    owner,
-                    "probes",
-                    "health",
-                    {
-                        "protocol": "Https",
-                        "port": 8443,
-                        "requestPath": "/healthz",
-                        "intervalInSeconds": 15,
-                        "numberOfProbes": 2,
-                    },
-                )
-            ],
-            "inboundNatRules": [],
-        },
-    )
-
-
-def _application_gateway(site: Site) -> JsonObject:
-    name = site.name("agw")
-    owner = _network_id(site, "applicationGateways", name)
-    address = _network_id(site, "publicIPAddresses", site.name("pip", "-agw"))
-    return site.resource(
-        site.network_group,
-        "Microsoft.Network/applicationGateways",
-        name,
-        etag=site.etag(),
-        zones=["1", "2", "3"],
-        properties={
-            "provisioningState": "Succeeded",
-            "resourceGuid": site.guid(),
-            "operationalState": "Running",
-            "sku": {"name": "WAF_v2", "tier": "WAF_v2", "family": "Generation_1"},
-            "autoscaleConfiguration": {"minCapacity": 2, "maxCapacity": 10},
-            "sslPolicy": {"policyType": "Predefined", "policyName": "AppGwSslPolicy20220101"},
-            "webApplicationFirewallConfiguration": {
-                "enabled": True,
-                "firewallMode": "Prevention",
-                "ruleSetType": "OWASP",
-                "ruleSetVersion": "3.2",
-                "disabledRuleGroups": [],
-                "requestBodyCheck": True,
-                "maxRequestBodySizeInKb": 128,
-            },
-            "frontendIPConfigurations": [
-                site.part(
-                    owner,
-                    "frontendIPConfigurations",
-                    "public",
-                    {"privateIPAllocationMethod": "Dynamic", "publicIPAddress": {"id": address}},
-                )
-            ],
-            "frontendPorts": [site.part(owner, "frontendPorts", "port_443", {"port": 443})],
-            "backendHttpSettingsCollection": [
-                site.part(
-                    owner,
-                    "backendHttpSettingsCollection",
-                    "app",
-                    {
-                        "port": 443,
-                        "protocol": "Https",
-                        "cookieBasedAffinity": "Disabled",
-                        "requestTimeout": 30,
-                    },
-                )
-            ],
-            "enableHttp2": True,
-        },
-    )
-
-
-def _nat_gateway(site: Site) -> JsonObject:
-    return site.resource(
-        site.network_group,
-        "Microsoft.Network/natGateways",
-        site.name("ng"),
-        etag=site.etag(),
-        sku={"name": "Standard"},
-        properties={
-            "provisioningState": "Succeeded",
-            "resourceGuid": site.guid(),
-            "idleTimeoutInMinutes": 10,
-            "subnets": [{"id": subnet_id(site, "web")}],
         },
     )

@@ -1,4 +1,4 @@
-"""Storage accounts, key vaults, registries."""
+"""Storage accounts and key vaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ def storage_documents(site: Site) -> Iterator[JsonObject]:
     for kind in ("st", "stlog"):
         yield _storage_account(site, site.compact(kind))
     yield _vault(site)
-    yield _registry(site)
     yield _private_endpoint(site)
 
 
@@ -87,37 +86,6 @@ def _vault(site: Site) -> JsonObject:
             "publicNetworkAccess": "Disabled",
             "vaultUri": f"https://{name}.vault.azure.net/",
             "provisioningState": "Succeeded",
-        },
-    )
-
-
-def _registry(site: Site) -> JsonObject:
-    name = site.compact("cr")
-    return site.resource(
-        site.app_group,
-        "Microsoft.ContainerRegistry/registries",
-        name,
-        sku={"name": "Premium", "tier": "Premium"},
-        systemData=site.system_data(),
-        properties={
-            "loginServer": f"{name}.azurecr.io",
-            "creationDate": site.instant(),
-            "provisioningState": "Succeeded",
-            "adminUserEnabled": False,
-            "anonymousPullEnabled": False,
-            "publicNetworkAccess": "Disabled",
-            "networkRuleBypassOptions": "AzureServices",
-            "zoneRedundancy": "Enabled",
-            "policies": {
-                "quarantinePolicy": {"status": "disabled"},
-                "trustPolicy": {"type": "Notary", "status": "disabled"},
-                "retentionPolicy": {
-                    "days": 30,
-                    "lastUpdatedTime": site.instant(),
-                    "status": "enabled",
-                },
-            },
-            "encryption": {"status": "disabled"},
         },
     )
 

@@ -1,4 +1,4 @@
-"""Web applications, their plans, container apps, and what watches them."""
+"""Web applications, their plans, and what watches them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ def web_documents(site: Site) -> Iterator[JsonObject]:
     for kind in ("web", "api"):
         yield _site(site, kind)
     yield _insights(site)
-    yield _container_environment(site)
-    yield _container_app(site)
     yield _static_site(site)
 
 
@@ -97,16 +95,7 @@ def _site(site: Site, kind: str) -> JsonObject:
             "lastModifiedTimeUtc": site.instant()[:19],
             "dnsConfiguration": {},
             "vnetRouteAllEnabled": True,
-            "siteConfig": {
-                "numberOfWorkers": 1,
-                "linuxFxVersion": "PYTHON|3.12",
-                "alwaysOn": True,
-                "http20Enabled": True,
-                "minTlsVersion": "1.2",
-                "scmMinTlsVersion": "1.2",
-                "ftpsState": "Disabled",
-                "healthCheckPath": "/healthz",
-            },
+            "siteConfig": _site_config(),
             "clientAffinityEnabled": False,
             "clientCertEnabled": False,
             "clientCertMode": "Required",
@@ -125,6 +114,19 @@ def _site(site: Site, kind: str) -> JsonObject:
             "endToEndEncryptionEnabled": False,
         },
     )
+
+
+def _site_config() -> JsonObject:
+    return {
+        "numberOfWorkers": 1,
+        "linuxFxVersion": "PYTHON|3.12",
+        "alwaysOn": True,
+        "http20Enabled": True,
+        "minTlsVersion": "1.2",
+        "scmMinTlsVersion": "1.2",
+        "ftpsState": "Disabled",
+        "healthCheckPath": "/healthz",
+    }
 
 
 def _insights(site: Site) -> JsonObject:
@@ -154,83 +156,6 @@ def _insights(site: Site) -> JsonObject:
             "publicNetworkAccessForQuery": "Enabled",
             "DisableLocalAuth": True,
             "Ver": "v2",
-        },
-    )
-
-
-def _container_environment(site: Site) -> JsonObject:
-    return site.resource(
-        site.app_group,
-        "Microsoft.App/managedEnvironments",
-        site.name("cae"),
-        systemData=site.system_data(),
-        properties={
-            "provisioningState": "Succeeded",
-            "defaultDomain": f"{site.workload}-{site.unique}.{site.location}.azurecontainerapps.io",
-            "staticIp": site.address(),
-            "appLogsConfiguration": {
-                "destination": "log-analytics",
-                "logAnalyticsConfiguration": {"customerId": site.guid()},
-            },
-            "zoneRedundant": False,
-            "vnetConfiguration": {
-                "internal": True,
-                "infrastructureSubnetId": subnet_id(site, "app"),
-            },
-            "peerAuthentication": {"mtls": {"enabled": True}},
-        },
-    )
-
-
-def _container_app(site: Site) -> JsonObject:
-    name = site.name("ca", "-worker")
-    environment = site.resource_id(
-        site.app_group, "Microsoft.App/managedEnvironments", site.name("cae")
-    )
-    return site.resource(
-        site.app_group,
-        "Microsoft.App/containerApps",
-        name,
-        systemData=site.system_data(),
-        identity={
-            "type": "SystemAssigned",
-            "principalId": site.guid(),
-            "tenantId": site.directory_id,
-        },
-        properties={
-            "provisioningState": "Succeeded",
-            "runningStatus": "Running",
-            "managedEnvironmentId": environment,
-            "workloadProfileName": "Consumption",
-            "outboundIpAddresses": [site.address() for _ in range(3)],
-            "latestRevisionName": f"{name}--{site.unique}",
-            "latestReadyRevisionName": f"{name}--{site.unique}",
-            "configuration": {
-                "activeRevisionsMode": "Single",
-                "ingress": {
-                    "external": False,
-                    "targetPort": 8080,
-                    "transport": "Auto",
-                    "allowInsecure": False,
-                    "traffic": [{"latestRevision": True, "weight": 100}],
-                },
-                "secrets": [{"name": "queue-connection"}],
-            },
-            "template": {
-                "containers": [
-                    {
-                        "name": "worker",
-                        "image": f"{site.compact('cr')}.azurecr.io/worker:2024.11.3",
-                        "command": ["python", "-m", "worker"],
-                        "resources": {"cpu": 0.5, "memory": "1Gi"},
-                        "env": [
-                            {"name": "LOG_LEVEL", "value": "info"},
-                            {"name": "QUEUE", "secretRef": "queue-connection"},
-                        ],
-                    }
-                ],
-                "scale": {"minReplicas": 1, "maxReplicas": 5},
-            },
         },
     )
 
