@@ -5,12 +5,13 @@ What holds for every document is decided here:
 
 - null, a missing member, "", [] and {} are the same and are left out, also as items; false and 0 are values. Only the
   [] of an allow-list stays.
-- Members that differ in letter case only are the same member. The digest is taken over folded names, while the body
-  keeps Azure's spelling for people and for paths.
 - Arrays are sorted by content unless a fact says that their order is configuration.
-- A secret is replaced by its keyed hash, a mask by one mask. `compare` says nothing about a value that is masked on
-  either side, so that a read with fewer rights is no drift; the digests of the two differ all the same, since being
-  silent is not transitive (two different secrets may each be followed by a mask).
+- A secret is replaced by its keyed hash, a mask by one mask.
+
+Equal digests mean that nothing changed. Different ones mean that something did, with two exceptions about which
+`compare` is silent: a secret that is masked on one side (a read with fewer rights is no drift, but two different
+secrets may each be followed by a mask, so no digest equals them all), and members that differ in the letter case of
+their names only (the body keeps Azure's spelling, for people and for paths).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from drift.engine.redaction import (
     is_mask,
     is_secret_name,
 )
-from drift.engine.scalars import SHORT, fold_number, fold_text, is_date
+from drift.engine.scalars import SHORT, fold_id, fold_number, fold_text, is_date
 from errors import Invalid
 
 NORMALISER_VERSION = 1
@@ -62,12 +63,13 @@ def canonicalise(document: Mapping[str, Json], *, secret_key: bytes) -> Document
     `document` for one that is nested deeper than DEEPEST.
     """
     identity = identify(document)
+    body = reduce({name: _copy(value) for name, value in document.items()}, identity, secret_key)
     return Document(
         key=resource_key(identity.resource_id),
         resource_id=identity.resource_id,
         resource_type=identity.resource_type,
-        body=encode_body(document, identity, secret_key=secret_key),
-        digest=digest_of(document, identity, secret_key=secret_key),
+        body=body,
+        digest=digest_of(body),
     )
 
 
@@ -86,38 +88,15 @@ def identify(document: Mapping[str, Json]) -> Identity:
     return Identity(resource_id, _ALIASES.get(resource_type, resource_type))
 
 
-def digest_of(document: Mapping[str, Json], identity: Identity, *, secret_key: bytes) -> bytes:
-    """16 bytes, equal for equal configuration. Member names count without letter case: providers change it."""
-    content = _encode(document, identity, secret_key, folded=True)
-    return hashlib.sha256(_DIGEST_PREFIX + content).digest()[:16]
+def reduce(document: dict[str, Any], identity: Identity, secret_key: bytes) -> bytes:
+    """The canonical JSON. The document is taken apart on the way: it must be the caller's own and is of no use after.
 
-
-def encode_body(document: Mapping[str, Json], identity: Identity, *, secret_key: bytes) -> bytes:
-    """The canonical JSON, its members spelled as Azure spells them: for people and for paths."""
-    return _encode(document, identity, secret_key, folded=False)
-
-
-def walk(value: Any, place: Place, secret_key: bytes, depth: int = 0) -> Any:
-    """The canonical form of any value at its place; None when nothing is left of it."""
-    if place.special:
-        return _walk_special(value, place, secret_key, depth)
-    kind = type(value)
-    if kind is str:
-        return _read_text(value, secret_key)
-    if kind is dict:
-        return _walk_object(value, place, secret_key, depth + 1)
-    if kind is list:
-        return _walk_array(value, place, secret_key, depth + 1)
-    return fold_number(value) if kind is float else value
-
-
-def _encode(
-    document: Mapping[str, Json], identity: Identity, secret_key: bytes, *, folded: bool
-) -> bytes:
-    plan = plan_for(identity.resource_type, folded=folded)
-    source = {name: value for name, value in document.items() if name not in _ENVELOPE}
-    tree = _walk_object(source, plan.root, secret_key, 0) or {}
+    Its numbers are expected as `scalars.fold_number` gives them.
+    """
     name = document.get("name")
+    for member in _ENVELOPE:
+        document.pop(member, None)
+    tree = _walk_object(document, plan_for(identity.resource_type).root, secret_key, 0)
     tree["id"] = identity.resource_id.lower()
     tree["type"] = identity.resource_type
     if isinstance(name, str) and name:
@@ -128,55 +107,70 @@ def _encode(
         return ENCODER.encode(_mend(tree))
 
 
-def _walk_object(
-    source: dict[str, Any],
-    place: Place,
-    secret_key: bytes,
-    depth: int,
-    siblings: dict[str, Any] | None = None,
-) -> dict[str, Any] | None:
-    """`siblings` are the members to look at beside `source`'s own, which may be a part of them."""
+def digest_of(body: bytes) -> bytes:
+    """16 bytes that stand for a canonical body."""
+    return hashlib.sha256(_DIGEST_PREFIX + body).digest()[:16]
+
+
+def walk(value: Any, place: Place, secret_key: bytes, depth: int = 0) -> Any:
+    """The canonical form of any value at its place; None when nothing is left of it. Changes dicts in place."""
+    if place.special:
+        return _walk_special(value, place, secret_key, depth, {})
+    kind = type(value)
+    if kind is str:
+        return _read_text(value, secret_key)
+    if kind is dict:
+        return _walk_object(value, place, secret_key, depth + 1) or None
+    if kind is list:
+        return _walk_array(value, place, secret_key, depth + 1)
+    return value
+
+
+def _walk_object(  # noqa: PLR0912 - unrolled: a call a leaf would double the cost of a scan
+    source: dict[str, Any], place: Place, secret_key: bytes, depth: int
+) -> dict[str, Any]:
+    """The hot loop of every scan: a plain leaf costs a lookup and two tests. Changes `source` and returns it."""
     if depth > DEEPEST:
         raise Invalid(f"The document is nested deeper than {DEEPEST}.", field="document")
     members = place.members
-    result: dict[str, Any] = {}
-    dropped = 0
-    for member, given in source.items():
-        step = members[member]
-        if step is None:
-            dropped += 1
+    dead = []
+    for member in source:  # noqa: PLC0206 - half of the values are never looked at
+        try:
+            below = members[member]
+        except KeyError:
+            below = place.resolve(member)
+        if below is None:
+            dead.append(member)
             continue
-        name, below = step
-        value: Any = given
+        value: Any = source[member]
         kind = type(value)
         if below.special:
-            value = _walk_special(value, below, secret_key, depth, siblings or source)
+            value = _walk_special(value, below, secret_key, depth, source)
         elif kind is str:
-            if len(value) >= SHORT or value[:1] in _ODD_STARTS:
-                value = _read_text(value, secret_key)
+            if len(value) < SHORT and value.isidentifier():
+                continue
+            value = _read_text(value, secret_key)
         elif kind is dict:
-            value = _walk_object(value, below, secret_key, depth + 1)
+            if not _walk_object(value, below, secret_key, depth + 1):
+                dead.append(member)
+            continue
         elif kind is list:
             value = _walk_array(value, below, secret_key, depth + 1)
-        elif kind is float:
-            value = fold_number(value)
-        if value is None or value == "":
-            dropped += 1
+        elif value is not None:
+            continue
+        if value is None:
+            dead.append(member)
         else:
-            result[name] = value
-    if len(result) + dropped != len(source):
-        return _keep_both(source, place, secret_key, depth)
-    return result or None
+            source[member] = value
+    for member in dead:
+        del source[member]
+    return source
 
 
 def _walk_array(source: list[Any], place: Place, secret_key: bytes, depth: int) -> list[Any] | None:
-    if depth > DEEPEST:
-        raise Invalid(f"The document is nested deeper than {DEEPEST}.", field="document")
     item = place.item
     result = [
-        value
-        for given in source
-        if (value := walk(given, item, secret_key, depth)) is not None and value != ""
+        value for given in source if (value := walk(given, item, secret_key, depth)) is not None
     ]
     if len(result) > 1 and not place.ordered:
         return sort_items(result)
@@ -184,36 +178,30 @@ def _walk_array(source: list[Any], place: Place, secret_key: bytes, depth: int) 
 
 
 def _walk_special(
-    value: Any,
-    place: Place,
-    secret_key: bytes,
-    depth: int,
-    siblings: Mapping[str, Any] | None = None,
+    value: Any, place: Place, secret_key: bytes, depth: int, siblings: Mapping[str, Any]
 ) -> Any:
     """A value about which its place has more to say than that it is compared."""
     if place.date and is_date(value):
         return None
-    if place.band and siblings and _is_in_band(value, siblings, place.band):
+    if place.band and _is_in_band(value, siblings, place.band):
         return None
-    if place.owner and siblings and _is_owned(siblings, place.owner):
+    if place.owner and _is_owned(siblings, place.owner):
         return None
-    if place.pair and siblings and _names_secret(siblings):
+    if place.pair and _names_secret(siblings):
         return _read_secret(value, secret_key)
     kind = type(value)
     if kind is dict:
         if place.reference and (reference := _reference_in(value)):
             value = {"id": reference}
-        result: Any = _walk_object(value, place, secret_key, depth + 1)
+        result: Any = _walk_object(value, place, secret_key, depth + 1) or None
     elif kind is list:
         result = _walk_array(value, place, secret_key, depth + 1)
     elif place.secret:
         result = _read_secret(value, secret_key)
-    elif kind is str and value and place.text is not None:
-        result = place.text(value)
-    elif kind is str:
-        result = _read_text(value, secret_key)
+    elif kind is str and value:
+        result = place.text(value) if place.text else _read_text(value, secret_key)
     else:
-        result = fold_number(value) if kind is float else value
+        result = value if kind is not str else None
     if place.default is not None and _is_same(result, place.default):
         return None
     return result
@@ -224,15 +212,16 @@ def _read_text(value: str, secret_key: bytes) -> str | None:
         return None
     if value[0] in MASK_STARTS and is_mask(value):
         return MASK
-    if len(value) >= SHORT and holds_secret(value):
-        return hash_secret(value, secret_key)
-    return fold_text(value)
+    if len(value) < SHORT:
+        return fold_id(value) if value[0] == "/" else value
+    folded = fold_text(value)
+    return hash_secret(value, secret_key) if holds_secret(folded) else folded
 
 
 def _read_secret(value: Any, secret_key: bytes) -> Any:
     """Switches stay readable; texts and numbers become hashes, masks stay masks."""
     if value is None or value == "" or isinstance(value, bool):
-        return value
+        return None if value == "" else value
     text = value if isinstance(value, str) else ENCODER.encode(value).decode()
     return MASK if is_mask(text) else hash_secret(text, secret_key)
 
@@ -271,40 +260,20 @@ def _is_owned(siblings: Mapping[str, Any], fact: Fact) -> bool:
     )
 
 
-def keep_spellings(
-    source: dict[str, Any], place: Place, secret_key: bytes, depth: int = 0
-) -> dict[str, str]:
-    """Folded name -> member, of an object that has members equal but for their case.
-
-    Those with one value are one. Otherwise the greatest spelling has the folded name and each other one keeps its
-    own, which differs from every folded name.
-    """
-    kept: dict[str, str] = {}
-    contents: dict[str, set[bytes]] = {}
-    for member in sorted(source, reverse=True):
-        folded = member.lower()
-        alone = _walk_object({member: source[member]}, place, secret_key, depth, source)
-        content = ENCODER.encode([*(alone or {}).values()])
-        if alone and content not in contents.setdefault(folded, set()):
-            contents[folded].add(content)
-            kept[member if folded in kept else folded] = member
-    return kept
-
-
-def _keep_both(
-    source: dict[str, Any], place: Place, secret_key: bytes, depth: int
-) -> dict[str, Any] | None:
-    result: dict[str, Any] = {}
-    for name, member in keep_spellings(source, place, secret_key, depth).items():
-        alone = _walk_object({member: source[member]}, place, secret_key, depth, source) or {}
-        for spelled, value in alone.items():
-            result[member if spelled == member else name] = value
-    return result or None
-
-
 def _is_same(one: Any, other: Any) -> bool:
     """Equal as JSON, where true is not 1."""
     return ENCODER.encode(one) == ENCODER.encode(other)
+
+
+def _copy(value: Any, depth: int = 0) -> Any:
+    """The value in dicts and lists of our own, its numbers folded."""
+    if depth > DEEPEST:
+        raise Invalid(f"The document is nested deeper than {DEEPEST}.", field="document")
+    if isinstance(value, Mapping):
+        return {str(name): _copy(below, depth + 1) for name, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copy(item, depth + 1) for item in value]
+    return fold_number(value) if isinstance(value, float) else value
 
 
 def _mend(value: Any) -> Any:

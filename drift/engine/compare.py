@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 
 from drift.engine import pointers
-from drift.engine.arrays import ENCODER
-from drift.engine.canonical import keep_spellings, walk
+from drift.engine.arrays import ENCODER, sort_items
 from drift.engine.matching import Item, choose_naming, match_items, order_of
 from drift.engine.model import Change, ChangeKind, Difference, Document, Json, Severity
 from drift.engine.plan import Place, plan_for
@@ -27,7 +26,6 @@ ALLOW_LIST_NOTE = (
     "An empty list and a missing one mean the same to some APIs and the opposite to others."
 )
 EVOLVED_NOTE = "Read with another version of the API: before, this member could not be seen."
-_NO_SECRETS = b""  # canonical bodies hold none
 
 
 def compare(
@@ -39,7 +37,7 @@ def compare(
     informational.
     """
     comparison = _Comparison(evolved=evolved)
-    comparison.walk(before, after, plan_for(resource_type, folded=True).root, "")
+    comparison.walk(before, after, plan_for(resource_type).root, "")
     return tuple(sorted(comparison.changes, key=lambda change: (change.path, change.kind)))
 
 
@@ -82,15 +80,15 @@ class _Comparison:
         old, new = _by_folded_name(before, place), _by_folded_name(after, place)
         for name in old.keys() | new.keys():
             spelled = min(members[name] for members in (old, new) if name in members)
-            step = place.members[spelled]
-            if step is None:
+            inner = place.find(spelled)
+            if inner is None:
                 continue
             below = pointers.member(path, spelled)
             if name in old and name in new:
-                self.walk(before[old[name]], after[new[name]], step.place, below)
+                self.walk(before[old[name]], after[new[name]], inner, below)
             else:
                 self._report_alone(
-                    before.get(old.get(name, "")), after.get(new.get(name, "")), step.place, below
+                    before.get(old.get(name, "")), after.get(new.get(name, "")), inner, below
                 )
 
     def _walk_arrays(self, before: list[Any], after: list[Any], place: Place, path: str) -> None:
@@ -164,15 +162,42 @@ def _decode(document: Document) -> Any:
 
 
 def _fingerprint(value: Any, place: Place) -> bytes:
-    return ENCODER.encode(walk(value, place, _NO_SECRETS))
+    """Equal for values between which no change would be reported, masks aside."""
+    return ENCODER.encode(_fold(value, place))
+
+
+def _fold(value: Any, place: Place) -> Any:
+    if isinstance(value, dict):
+        names = _by_folded_name(value, place)
+        below = {name: (value[spelled], place.find(spelled)) for name, spelled in names.items()}
+        return {name: _fold(item, inner) for name, (item, inner) in below.items() if inner}
+    if isinstance(value, list):
+        items = [_fold(item, place.item) for item in value]
+        return items if place.ordered else sort_items(items)
+    return value
 
 
 def _by_folded_name(members: dict[str, Any], place: Place) -> dict[str, str]:
-    """Folded name -> the name as spelled, where two are equal but for case as the canonical form keeps them."""
+    """Folded name -> the name as spelled.
+
+    Of members that are equal but for their case, those with one value are one; else the greatest spelling has the
+    folded name and each other one its own, which differs from every folded name.
+    """
     names = {name.lower(): name for name in members}
     if len(names) == len(members):
         return names
-    return keep_spellings(members, place, _NO_SECRETS)
+    kept: dict[str, str] = {}
+    for name in sorted(members, reverse=True):
+        known = kept.get(name.lower())
+        if known is None:
+            kept[name.lower()] = name
+        elif not _is_alike(members[known], members[name], place.find(name)):
+            kept[name] = name
+    return kept
+
+
+def _is_alike(one: Any, other: Any, place: Place | None) -> bool:
+    return place is None or _fingerprint(one, place) == _fingerprint(other, place)
 
 
 def _is_reordered(before: Sequence[str], after: Sequence[str]) -> bool:
@@ -187,8 +212,8 @@ def _says_nothing(value: Any, place: Place) -> bool:
     An API that redacts by null or by leaving out cannot be told from one whose secret was taken away.
     """
     if isinstance(value, dict):
-        steps = ((place.members[name], below) for name, below in value.items())
-        return all(step is None or _says_nothing(below, step.place) for step, below in steps)
+        inner = ((place.find(name), below) for name, below in value.items())
+        return all(found is None or _says_nothing(below, found) for found, below in inner)
     if isinstance(value, list):
         return bool(value) and all(_says_nothing(item, place.item) for item in value)
     return value == MASK or (place.secret and is_hashed(value))

@@ -2,15 +2,15 @@
 
 A plan is a finite automaton over member names that is built while documents are walked. A place that was met before
 costs one dict lookup a member, whatever the number of facts; every place about which only any-depth facts speak is
-the same place.
+the same place. Names are looked up as they are spelled and resolved in lower case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from functools import cache
-from typing import NamedTuple
+from functools import cache, partial
+from typing import TypeAlias
 
 from drift.engine.facts import Fact, FactKind, facts_for
 from drift.engine.model import Json
@@ -24,6 +24,7 @@ _MOST_NAMES = (
 )
 # Members that stay readable below a secret: they tell which one it is.
 _LABELS = frozenset({"name", "type", "id", "key"})
+_NAMED = frozenset({"type", "value"})  # names that decide how a value is read, whatever the facts
 _COMPARING = frozenset({FactKind.KEPT, FactKind.VOLATILE_DATE})
 _ARRAYS = frozenset({FactKind.SET, FactKind.ORDERED})
 
@@ -36,74 +37,53 @@ class Place:
 
     __slots__ = (
         "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "reference",
-        "secret", "special", "text",
+        "resolve", "secret", "special", "text",
     )  # fmt: skip
 
-    members: _Members
-    item: Place  # of the items, when the value is an array
+    members: dict[str, Place | None]
+    """The members met so far, each with its place; None for what is not configuration. `resolve` knows the others."""
+    resolve: Callable[[str], Place | None]
+    item: Place
+    """The place of the items, when the value is an array."""
 
     def __init__(self, facts: Iterable[Fact], *, name: str, secret: bool) -> None:
         by_kind = {fact.kind: fact for fact in facts}
+        default, band = by_kind.get(FactKind.DEFAULT), by_kind.get(FactKind.AUTOSCALED)
+        identity = by_kind.get(FactKind.IDENTITY)
+        self.members = {}
         self.text = _reader(by_kind, name)
         self.secret = secret or FactKind.SECRET in by_kind
         self.date = FactKind.VOLATILE_DATE in by_kind
-        self.default: Json = (
-            by_kind[FactKind.DEFAULT].value if FactKind.DEFAULT in by_kind else None
-        )
+        self.default: Json = default.value if default else None
         self.reference = FactKind.REFERENCE in by_kind
-        self.band = by_kind[FactKind.AUTOSCALED].keys if FactKind.AUTOSCALED in by_kind else ()
+        self.band = band.keys if band else ()
         self.owner = by_kind.get(FactKind.OWNED)
         self.ordered = FactKind.ORDERED in by_kind
-        self.keys = by_kind[FactKind.IDENTITY].keys if FactKind.IDENTITY in by_kind else ()
+        self.keys = identity.keys if identity else ()
         self.allow_list = FactKind.ALLOW_LIST in by_kind
-        self.pair = (
-            name == "value"
-        )  # of {"name": …, "value": …}: the sibling may tell that it is a secret
-        self.special = bool(
-            self.text
-            or self.secret
-            or self.date
-            or self.default is not None
-            or self.reference
-            or self.band
-            or self.owner
-            or self.pair
+        # Of {"name": …, "value": …}, where the sibling may tell that it is a secret.
+        self.pair = name == "value"
+        self.special = self.default is not None or any(
+            (self.text, self.secret, self.date, self.reference, self.band, self.owner, self.pair)
         )
 
-
-class Step(NamedTuple):
-    """Where a member leads: its name in the canonical form and its place."""
-
-    name: str
-    place: Place
-
-
-class _Members(dict[str, Step | None]):
-    """Member name as it came -> Step, or None for what is not configuration."""
-
-    __slots__ = ("_resolve",)
-
-    def __init__(self, resolve: Callable[[str], Step | None]) -> None:
-        self._resolve = resolve
-
-    def __missing__(self, name: str) -> Step | None:
-        step = self._resolve(name)
-        if len(self) < _MOST_NAMES:
-            self[name] = step
-        return step
+    def find(self, member: str) -> Place | None:
+        """The place of a member, None when it is not configuration."""
+        try:
+            return self.members[member]
+        except KeyError:
+            return self.resolve(member)
 
 
-_State = frozenset[
-    tuple[int, int]
-]  # facts (by number) that match so far, and how many segments of them
+_State: TypeAlias = frozenset[tuple[int, int]]
+"""The facts, by number, that match so far, and how many of their segments."""
 
 
 class Plan:
-    """The automaton of one type. With `folded` the names lead to their lower case, else to themselves."""
+    """The automaton of one type."""
 
-    def __init__(self, facts: tuple[Fact, ...], *, folded: bool) -> None:
+    def __init__(self, facts: tuple[Fact, ...]) -> None:
         self._facts = facts
-        self._folded = folded
         self._anywhere: dict[str, list[int]] = {}
         self._anywhere_patterns: list[int] = []
         anchored: list[tuple[int, int]] = []
@@ -119,20 +99,17 @@ class Plan:
         self.root = self._place(frozenset(anchored), "", secret=False, item=False)
 
     def _place(self, state: _State, name: str, *, secret: bool, item: bool) -> Place:
-        # The name matters to a place only where it decides how text is read.
-        known = self._places.get((state, name if name in _NAMED else "", secret, item))
+        name = name if name in _NAMED else ""
+        known = self._places.get((state, name, secret, item))
         if known is not None:
             return known
-        complete = [
-            self._facts[n] for n, done in sorted(state) if done == len(self._facts[n].segments)
-        ]
+        complete = self._complete(state)
         place = Place(_winners(complete), name=name, secret=secret)
-        self._places[state, name if name in _NAMED else "", secret, item] = place
-        place.members = _Members(lambda member: self._step(state, member, secret=place.secret))
+        self._places[state, name, secret, item] = place
+        place.resolve = _remember(place, partial(self._step, state, secret=place.secret))
         place.item = place if item else self._item(state, place)
-        place.ordered = place.ordered or (
-            item and not any(f.kind is FactKind.SET for f in complete)
-        )
+        if item and not any(fact.kind is FactKind.SET for fact in complete):
+            place.ordered = True
         return place
 
     def _item(self, state: _State, array: Place) -> Place:
@@ -147,37 +124,37 @@ class Plan:
             return _with_text(item, array.text)
         return item
 
-    def _step(self, state: _State, member: str, *, secret: bool) -> Step | None:
+    def _step(self, state: _State, member: str, *, secret: bool) -> Place | None:
         name = member.lower()
         advanced = frozenset(self._advance(state, name))
-        complete = [
-            self._facts[n] for n, done in sorted(advanced) if done == len(self._facts[n].segments)
-        ]
+        complete = self._complete(advanced)
         if any(fact.kind.is_dropping for fact in _winners(complete)):
             return None
         hidden = (secret and name not in _LABELS) or is_secret_name(name)
         if any(fact.kind is FactKind.CONTENT for fact in complete):
-            place = self._content(name, secret=hidden)
-        else:
-            place = self._place(advanced, name, secret=hidden, item=False)
-        return Step(name if self._folded else member, place)
+            return self._content(name, secret=hidden)
+        return self._place(advanced, name, secret=hidden, item=False)
 
     def _content(self, name: str, *, secret: bool) -> Place:
         """The place of what a person wrote as a whole: every member counts, in order, and secrets stay secret."""
-        known = self._contents.get((name if name in _NAMED else "", secret))
+        name = name if name in _NAMED else ""
+        known = self._contents.get((name, secret))
         if known is not None:
             return known
-        place = Place((), name=name, secret=secret)
-        self._contents[name if name in _NAMED else "", secret] = place
-        place.members = _Members(lambda member: self._content_step(member, secret=secret))
+        place = self._contents[name, secret] = Place((), name=name, secret=secret)
+        place.resolve = _remember(place, partial(self._content_step, secret=secret))
         place.item = place
         place.ordered = True
         return place
 
-    def _content_step(self, member: str, *, secret: bool) -> Step:
+    def _content_step(self, member: str, *, secret: bool) -> Place:
         name = member.lower()
         hidden = (secret and name not in _LABELS) or is_secret_name(name)
-        return Step(name if self._folded else member, self._content(name, secret=hidden))
+        return self._content(name, secret=hidden)
+
+    def _complete(self, state: _State) -> list[Fact]:
+        """The facts about this very path, from weak to strong."""
+        return [self._facts[n] for n, done in sorted(state) if done == len(self._facts[n].segments)]
 
     def _advance(self, state: _State, name: str) -> Iterable[tuple[int, int]]:
         for number, done in state:
@@ -191,13 +168,20 @@ class Plan:
                 yield number, 2
 
 
-_NAMED = frozenset({"type", "value"})
-
-
 @cache
-def plan_for(resource_type: str, *, folded: bool) -> Plan:
+def plan_for(resource_type: str) -> Plan:
     """The plan of a type, kept for the life of the process as its facts are."""
-    return Plan(facts_for(resource_type).facts, folded=folded)
+    return Plan(facts_for(resource_type).facts)
+
+
+def _remember(place: Place, step: Callable[[str], Place | None]) -> Callable[[str], Place | None]:
+    def resolve(member: str) -> Place | None:
+        found = step(member)
+        if len(place.members) < _MOST_NAMES:
+            place.members[member] = found
+        return found
+
+    return resolve
 
 
 def _is_match(pattern: str, name: str) -> bool:

@@ -64,6 +64,11 @@ def fold_number(value: float) -> int | float | str:
     return int(value) if value.is_integer() else value
 
 
+def read_number(text: str) -> int | float | str:
+    """A JSON number with a point or an exponent."""
+    return fold_number(float(text))
+
+
 def is_date(value: object) -> bool:
     """Whether a string is a point in time, in one of the forms that Azure writes."""
     if type(value) is not str or not 8 <= len(value) <= 40:

@@ -15,17 +15,18 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from drift.engine.canonical import NORMALISER_VERSION, digest_of, encode_body, identify
+from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, reduce
 from drift.engine.index import WIDTH, Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
+from drift.engine.scalars import read_number
 from errors import Invalid
 
 Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 MOST_EXAMPLES = 10  # of skipped documents, by reason
 _LONGEST_EXAMPLE = 300
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_DECODER = msgspec.json.Decoder()
+_DECODER = msgspec.json.Decoder(float_hook=read_number)
 
 
 class Page(NamedTuple):
@@ -164,10 +165,10 @@ class Survey:
         identity = identify(document)
         name = resource_key(identity.resource_id)
         key = bytes.fromhex(name)
-        digest = digest_of(document, identity, secret_key=self._secret_key)
+        body = reduce(document, identity, self._secret_key)
+        digest = digest_of(body)
         if self._previous is not None and self._previous.digest_of(key) == digest:
             return key, Fresh(digest, raw, None)
-        body = encode_body(document, identity, secret_key=self._secret_key)
         new = Document(name, identity.resource_id, identity.resource_type, body, digest)
         if not fits(new):
             raise Invalid("The document is too large to be stored.", field="document")
@@ -208,7 +209,11 @@ def _parse(row: Row) -> dict[str, Any] | None:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            document = json.loads(bytes(row).removeprefix(_BYTE_ORDER_MARK))
+            document = json.loads(
+                bytes(row).removeprefix(_BYTE_ORDER_MARK),
+                parse_float=read_number,
+                parse_constant=str,
+            )
         except (ValueError, RecursionError):
             return None
     return document if isinstance(document, dict) else None

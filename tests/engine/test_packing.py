@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 import zstandard
-from tests.engine.documents import document
 
 from drift.engine.model import Document
 from drift.engine.packing import LARGEST_DOCUMENT, LARGEST_PACK, cut, fits, is_boundary, unpack
 from errors import Corrupt, Invalid
+from tests.engine.documents import document
 
 
 @pytest.fixture(scope="module")

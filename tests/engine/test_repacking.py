@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.engine.documents import KEY, raw, vnet
-
 from drift.engine.index import SnapshotIndex, delta
 from drift.engine.packing import is_boundary, unpack
 from drift.engine.repacking import Packed, plan_packs
 from drift.engine.survey import Collected, Survey
+from tests.engine.documents import KEY, raw, vnet
 
 
 class Storage:
