@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
+import aiohttp.connector
 import pytest
 import uvicorn
 from pytest_socket import socket_allow_hosts
@@ -34,6 +35,8 @@ def pytest_runtest_setup() -> None:
 def cloud() -> Iterator[LocalCloud]:
     """Azurite and the simulated Azure. Shared by all tests of a worker: use names and tenants of your own."""
     with LocalCloud() as cloud:
+        # aiohttp makes its TLS context when it is imported, which another test may have done by now.
+        aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(cloud.simulator.ca)
         yield cloud
 
 
