@@ -109,8 +109,8 @@ def _stop_at_end_of_stdin(servers: list[AzureServer]) -> None:
 
     try:
         loop.add_reader(0, drain)
-    except PermissionError:
-        # stdin is a plain file (epoll refuses those): it has no end to wait for.
+    except OSError:
+        # stdin is a plain file, /dev/null or closed, which epoll refuses: there is no end to wait for.
         return
 
 

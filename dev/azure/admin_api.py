@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +32,7 @@ from dev.azure.document import Json, PointerError
 from dev.azure.edits import Editor
 from dev.azure.inventory import InvalidDocumentError
 from dev.azure.scripted_edits import EditError, apply_edit
+from dev.azure.traffic import Fault
 from dev.azure.world_file import load_lines
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -121,7 +123,7 @@ class AdminApi:
         return json_response({"id": fault.id}, 201)
 
     async def list_faults(self, _: Request) -> Response:
-        return json_response({"value": [asdict(fault) for fault in self._cloud.traffic.faults]})
+        return json_response({"value": [_describe(one) for one in self._cloud.traffic.faults]})
 
     async def clear_faults(self, _: Request) -> Response:
         self._cloud.traffic.faults.clear()
@@ -173,6 +175,11 @@ class AdminApi:
         claims = {"iss": tokens.issuer(directory.id), "ver": "2.0", **model.claims}
         token = tokens.mint(directory.id, model.audience, claims, model.lifetime_seconds)
         return json_response({"token": token})
+
+
+def _describe(fault: Fault) -> Json:
+    """As it was ordered, and how often it was met (`seen`) and answered (`used`)."""
+    return {to_camel(name): value for name, value in asdict(fault).items()}
 
 
 def _guid(request: Request) -> str:

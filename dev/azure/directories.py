@@ -70,7 +70,7 @@ class Subscription:
 
     def may_read(self, object_id: str) -> bool:
         folded = object_id.lower()
-        return folded in self.readers | self.writers | self.delegated_to
+        return folded in self.readers or folded in self.writers or folded in self.delegated_to
 
     def may_write(self, object_id: str) -> bool:
         return object_id.lower() in self.writers

@@ -156,12 +156,15 @@ def _read_request(request: Request, body: bytes) -> GraphRequest:
     if not isinstance(value, dict) or not isinstance(value.get("query"), str):
         raise QueryError("InvalidRequestBody", "The request body has no query.")
     options = value.get("options") or {}
-    assert isinstance(options, dict)
+    if not isinstance(options, dict):
+        raise QueryError("InvalidRequestBody", "The options are no object.")
+    if value.get("managementGroups"):
+        raise QueryError("UnsupportedScope", "Management groups are not simulated.")
     subscriptions = value.get("subscriptions")
     return GraphRequest(
         query=str(value["query"]),
         subscriptions=tuple(str(one).lower() for one in subscriptions)
-        if isinstance(subscriptions, list)
+        if isinstance(subscriptions, list) and subscriptions
         else None,
         top=_number(options, "$top", DEFAULT_ROWS, MAX_ROWS),
         skip=_number(options, "$skip", 0, None),

@@ -33,7 +33,9 @@ def azure_app(cloud: Cloud) -> ASGIApp:
         *Graph(cloud).routes(),
         *Arm(cloud).routes(),
     ]
-    app = Starlette(routes=routes, exception_handlers={AzureError: _refuse, 404: _no_route})
+    app = Starlette(
+        routes=routes, exception_handlers={AzureError: _refuse, 404: _no_route, 405: _no_method}
+    )
     app.router.redirect_slashes = False
     return TrafficGate(app, cloud.traffic)
 
@@ -53,6 +55,16 @@ async def _no_route(request: Request, _: Exception) -> Response:
             404,
             "InvalidResourceType",
             f"The path '{request.url.path}' leads to nothing in this simulation of Azure.",
+        )
+    )
+
+
+async def _no_method(request: Request, _: Exception) -> Response:
+    return error_response(
+        arm_error(
+            405,
+            "HttpMethodNotAllowed",
+            f"The requested resource does not support http method '{request.method}'.",
         )
     )
 

@@ -125,7 +125,9 @@ class TrafficGate:
         method, path = scope["method"], scope["path"]
         query = scope["query_string"].decode("latin-1")
         target = f"{path}?{query}" if query else path
-        fault = self._traffic.fault_for(method, target, _directory(scope, path))
+        fault = None
+        if self._traffic.faults:
+            fault = self._traffic.fault_for(method, target, _directory(scope, path))
         status = 0
 
         async def watch(message: Message) -> None:

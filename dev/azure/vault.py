@@ -136,7 +136,10 @@ class VaultApi:
 
     def _page(self, request: Request, items: list[JsonObject]) -> Response:
         start = _skip(request.query_params.get("$skiptoken", ""))
-        size = min(int(request.query_params.get("maxresults", PAGE)), PAGE)
+        asked = request.query_params.get("maxresults", str(PAGE))
+        if not asked.isdecimal() or not 1 <= int(asked) <= PAGE:
+            raise vault_error(400, "BadParameter", f"maxresults must be from 1 to {PAGE}.")
+        size = int(asked)
         following = start + size
         next_link: str | None = None
         if following < len(items):

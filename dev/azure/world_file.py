@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +22,7 @@ def load_lines(inventory: Inventory, lines: Iterable[bytes]) -> int:
     """How many documents were added; with one bad line, none is."""
     documents: list[bytes] = []
     for number, line in enumerate(lines, start=1):
-        text = line.strip()
+        text = line.removeprefix(codecs.BOM_UTF8).strip()
         if not text:
             continue
         try:

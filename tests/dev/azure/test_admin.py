@@ -141,6 +141,16 @@ async def test_a_fault_answers_instead_of_the_service_so_many_times(
     assert answers[0].json() == {"error": {"code": "ServiceUnavailable"}}
 
 
+async def test_faults_tell_how_often_they_were_met(admin, azure, http, headers, subscription):
+    await admin.add_fault(match={"path": subscription, "nth": 2}, status=500, delaySeconds=0)
+    for _ in range(3):
+        await http.get(f"/subscriptions/{subscription}?api-version=2022-12-01", headers=headers)
+    async with httpx.AsyncClient(base_url=azure.admin_url) as client:
+        (fault,) = (await client.get("/faults")).json()["value"]
+    assert (fault["seen"], fault["used"], fault["delaySeconds"]) == (3, 1, 0)
+    assert fault["match"] == {"method": "", "path": subscription, "directory": "", "nth": 2}
+
+
 async def test_a_fault_can_hit_only_the_nth_request(admin, http, headers, subscription):
     await admin.add_fault(match={"path": f"/subscriptions/{subscription}", "nth": 2}, status=500)
     url = f"/subscriptions/{subscription}?api-version=2022-12-01"
