@@ -93,7 +93,7 @@ class Installation:
                 f"{base} cannot make virtual environments: its ensurepip is missing. "
                 "On Debian and Ubuntu: apt-get install python3-venv. Then run this again."
             )
-        raise InstallationError(f"could not create {environment}:\n{_end_of(attempt.stdout)}")
+        raise InstallationError(f"could not create {environment}:\n{_reason(attempt.stdout)}")
 
     def _install_packages(self, environment: Path) -> None:
         stamp = environment / STAMP
@@ -126,7 +126,7 @@ class Installation:
         if attempt.returncode != 0:
             advice = ADVICE.format(mirror="npm's registry setting")
             raise InstallationError(
-                f"npm could not install Azurite:\n{_end_of(attempt.stdout)}\n{advice}"
+                f"npm could not install Azurite:\n{_reason(attempt.stdout)}\n{advice}"
             )
         stamp.write_text(digest)
 
@@ -137,7 +137,7 @@ class Installation:
         if attempt.returncode != 0:
             advice = ADVICE.format(mirror="pip's index setting")
             raise InstallationError(
-                f"pip could not install the packages:\n{_end_of(attempt.stdout)}\n{advice}"
+                f"pip could not install the packages:\n{_reason(attempt.stdout)}\n{advice}"
             )
 
     def _run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
@@ -160,8 +160,11 @@ def _read(file: Path) -> str:
     return file.read_text() if file.exists() else ""
 
 
-def _end_of(output: str) -> str:
-    return "\n".join(output.strip().splitlines()[-8:])
+def _reason(output: str) -> str:
+    """The lines in which a tool says what is wrong, or else the last it said."""
+    lines = output.strip().splitlines()
+    errors = [line for line in lines if line.lower().startswith(("error", "npm error"))]
+    return "\n".join(errors[:4] or lines[-8:])
 
 
 def _say(what: str) -> None:
