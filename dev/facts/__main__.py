@@ -31,7 +31,7 @@ def main() -> None:
 def install(target: Path) -> None:
     """Sources only: they are read, never imported, so none of their own requirements are needed."""
     requirements = HERE / "requirements.txt"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run([*command, "--target", target, "--requirement", requirements], check=True)
 
 

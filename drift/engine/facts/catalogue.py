@@ -70,10 +70,11 @@ def _facts(line: Mapping[str, Any]) -> Iterator[Fact]:
         )
 
 
-def _strength(fact: Fact) -> tuple[int, bool]:
-    """The longer path is the stronger, and of two alike the one without a wildcard at its end."""
+def _strength(fact: Fact) -> tuple[int, int]:
+    """The longer path is the stronger; of two alike, `x` is stronger than `x*`, and that than `*`."""
     length = sum(segment != "**" for segment in fact.segments)
-    return (length, "*" not in fact.segments[-1])
+    last = fact.segments[-1]
+    return (length, 0 if last == "*" else 1 if "*" in last else 2)
 
 
 def _read_only_facts(entry: Mapping[str, Any]) -> Iterator[Fact]:

@@ -10,8 +10,10 @@ from drift.engine.facts.model import Explanation, Fact, FactKind
 
 COMPARED = "compared: nothing says that Azure sets it by itself"
 
-_COMPARING = (FactKind.KEPT, FactKind.VOLATILE_DATE)
-_ARRAY = (FactKind.SET, FactKind.ORDERED, FactKind.IDENTITY)
+_DECIDING = tuple(
+    kind for kind in FactKind if kind.is_dropping or kind in (FactKind.KEPT, FactKind.VOLATILE_DATE)
+)
+"""The kinds that answer whether a value is compared."""
 
 
 def explain(resource_type: str, path: str) -> Explanation:
@@ -19,13 +21,16 @@ def explain(resource_type: str, path: str) -> Explanation:
     segments = _split(path)
     known = facts_for(resource_type)
     for depth in range(1, len(segments) + 1):
-        above = segments[:depth]
-        fact = _last(_matching(known.facts, above), (*_COMPARING, *_dropping_kinds()))
-        if fact is not None and fact.kind.is_dropping:
-            return Explanation(known.resource_type, path, False, fact.reason, (fact,))
-        reference = _last(_matching(known.facts, above), (FactKind.REFERENCE,))
+        matching = _matching(known.facts, segments[:depth])
+        dropping = _last(matching, _DECIDING)
+        if dropping is not None and dropping.kind.is_dropping:
+            return Explanation(known.resource_type, path, False, dropping.reason, (dropping,))
+        reference = _last(matching, (FactKind.REFERENCE,))
         if reference is not None and segments[depth:] not in ((), ("id",)):
             return Explanation(known.resource_type, path, False, reference.reason, (reference,))
+        content = _last(matching, (FactKind.CONTENT,))
+        if content is not None and depth < len(segments):
+            return Explanation(known.resource_type, path, True, content.reason, (content,))
     return _explain_compared(known.resource_type, path, _matching(known.facts, segments))
 
 
@@ -42,7 +47,7 @@ def matches(pattern: Sequence[str], segments: Sequence[str]) -> bool:
 
 
 def _explain_compared(resource_type: str, path: str, matching: list[Fact]) -> Explanation:
-    decisive = _last(matching, (*_COMPARING, *_dropping_kinds()))
+    decisive = _last(matching, _DECIDING)
     beside = [fact for fact in matching if not fact.kind.is_dropping and fact is not decisive]
     facts = tuple([decisive, *beside] if decisive is not None else beside)
     reason = facts[0].reason if facts else COMPARED
@@ -55,10 +60,6 @@ def _matching(facts: Sequence[Fact], segments: Sequence[str]) -> list[Fact]:
 
 def _last(facts: Sequence[Fact], kinds: tuple[FactKind, ...]) -> Fact | None:
     return next((fact for fact in reversed(facts) if fact.kind in kinds), None)
-
-
-def _dropping_kinds() -> tuple[FactKind, ...]:
-    return tuple(kind for kind in FactKind if kind.is_dropping)
 
 
 def _split(path: str) -> tuple[str, ...]:
