@@ -24,7 +24,7 @@ def create_app(
         title="Azure Drift Detector",
         version="1",
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
         telemetry={"auto_configure": False},

@@ -81,13 +81,12 @@ async def list_baselines(
     rows, cursor = await page_baselines(
         tenant.store, subscription_id=subscription_id or "", after=pager.start(token), limit=size
     )
-    active = {
-        row.subscription_id: (await get_subscription(tenant.store, row.subscription_id))
-        for row in rows
-    }
-    views = [
-        _view(row, active[row.subscription_id].active_baseline == row.baseline_id) for row in rows
+    subscriptions = [
+        await get_subscription(tenant.store, subscription_id)
+        for subscription_id in sorted({row.subscription_id for row in rows})
     ]
+    active = {subscription.active_baseline for subscription in subscriptions}
+    views = [_view(row, row.baseline_id in active) for row in rows]
     return ListOf(value=views, next_link=pager.link(cursor))
 
 

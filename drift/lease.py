@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from errors import Conflict, Stale
@@ -49,20 +51,43 @@ async def acquire(
     return Lease(key, holder, fence, etag)
 
 
-async def renew(store: TenantStore, lease: Lease, *, now: datetime) -> Lease:
-    """Extends the lease. Raises Stale when it was lost: the holder must stop without writing more."""
-    values = _values(lease.holder, lease.fence, now + timedelta(seconds=LEASE_SECONDS))
-    etag = await store.update(Table.SUBSCRIPTION, lease.key, values, etag=lease.etag)
-    return Lease(lease.key, lease.holder, lease.fence, etag)
+class LeaseLostError(Exception):
+    """The holder must stop without writing more. Not a DriftError: nothing about Azure or the tenant is wrong, so no
+    scan ends with it as its reason; the message is tried again."""
 
 
-async def release(store: TenantStore, lease: Lease, *, now: datetime) -> None:
-    """Gives the lease back; one that was lost meanwhile is somebody else's and stays."""
-    values = _values(lease.holder, lease.fence, now)
-    try:
-        await store.update(Table.SUBSCRIPTION, lease.key, values, etag=lease.etag)
-    except Stale:
-        return
+class LeaseKeeper:
+    """Keeps a lease alive while its holder works, and gives it back."""
+
+    def __init__(self, store: TenantStore, lease: Lease, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._renew_at = clock() + timedelta(seconds=LEASE_SECONDS / 3)
+
+    @property
+    def fence(self) -> int:
+        return self._lease.fence
+
+    async def keep(self) -> None:
+        """To be called often: renews when a third of the time is over. Raises LeaseLostError."""
+        if self._clock() >= self._renew_at:
+            try:
+                await self._extend(timedelta(seconds=LEASE_SECONDS))
+            except Stale as error:
+                raise LeaseLostError("Another scan took the subscription's lease.") from error
+            self._renew_at = self._clock() + timedelta(seconds=LEASE_SECONDS / 3)
+
+    async def release(self) -> None:
+        """Gives the lease back; one that was lost meanwhile is somebody else's and stays."""
+        with contextlib.suppress(Stale):
+            await self._extend(timedelta(0))
+
+    async def _extend(self, time: timedelta) -> None:
+        lease = self._lease
+        values = _values(lease.holder, lease.fence, self._clock() + time)
+        etag = await self._store.update(Table.SUBSCRIPTION, lease.key, values, etag=lease.etag)
+        self._lease = replace(lease, etag=etag)
 
 
 def _values(holder: str, fence: int, expires_at: datetime) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from drift.archive import Configuration, find_configuration, load_snapshot
 from drift.collect import SOURCES, Source, SubscriptionReader
 from drift.engine.index import SnapshotIndex
 from drift.engine.survey import Collected, Survey
+from drift.lease import LeaseKeeper
 from drift.scans import Coverage
 from errors import DriftError, Unreadable
 from tenancy.store import TenantStore
@@ -28,13 +29,15 @@ class Observed:
         return self.collected.skipped.total()
 
 
-async def observe(store: TenantStore, reader: SubscriptionReader, secret_key: bytes) -> Observed:
+async def observe(
+    store: TenantStore, reader: SubscriptionReader, secret_key: bytes, keeper: LeaseKeeper
+) -> Observed:
     """Raises Unreadable when the subscription itself cannot be read."""
     await reader.probe()
     configuration = await find_configuration(store, reader.subscription_id)
     previous = await load_snapshot(store, configuration.snapshot_id) if configuration else None
     survey = Survey(previous, secret_key=secret_key)
-    coverage = [await _read(reader, source, survey) for source in SOURCES]
+    coverage = [await _read(reader, source, survey, keeper) for source in SOURCES]
     missed = next((part for part in coverage if not part.read), None)
     return Observed(
         configuration,
@@ -46,12 +49,15 @@ async def observe(store: TenantStore, reader: SubscriptionReader, secret_key: by
     )
 
 
-async def _read(reader: SubscriptionReader, source: Source, survey: Survey) -> Coverage:
+async def _read(
+    reader: SubscriptionReader, source: Source, survey: Survey, keeper: LeaseKeeper
+) -> Coverage:
     rows = 0
     try:
         async for page in reader.pages(source):
             survey.add_page(page)
             rows += len(page)
+            await keeper.keep()
     except Unreadable as error:
         return Coverage(source.name, False, rows, error.message, error.permission)
     except DriftError as error:

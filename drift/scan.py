@@ -39,7 +39,7 @@ from drift.scans import (
 )
 from drift.settle import Settled, settle
 from drift.subscriptions import Subscription, get_subscription, refresh
-from errors import Conflict, DriftError, NotFound, Unreadable
+from errors import Conflict, DriftError, NotFound, Stale, Unreadable
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
@@ -70,6 +70,7 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
     """Lists the tenant's subscriptions with its own credential and sends one message for each monitored one."""
     scan = await get_scan(context.store, scan_id)
     if scan.status in ENDED:
+        await _cancel_parts(context, scan_id, now=now)  # made while somebody cancelled the scan
         return
     try:
         known = await refresh(context, now=now)
@@ -101,7 +102,11 @@ async def scan_subscription(
 ) -> None:
     """Scans one subscription under its lease. If somebody else holds it, the message goes back for later."""
     part = await find_part(context.store, scan_id, subscription_id)
-    if part is None or part.status in ENDED:
+    if part is None:
+        return
+    if part.status in ENDED:  # the run that ended it may have died before these two
+        await publish(context, subscription_id, now=clock())
+        await close_scan(context.store, scan_id, now=clock())
         return
     try:
         lease = await leases.acquire(context.store, subscription_id, scan_id, now=clock())
@@ -109,19 +114,20 @@ async def scan_subscription(
         delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
         await _send_part(context, scan_id, subscription_id, delay=delay)
         return
+    keeper = leases.LeaseKeeper(context.store, lease, clock)
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock())
         await save_part(context.store, part)
-        part = await _scan(context, part, lease, clock)
+        part = await _scan(context, part, keeper, clock)
         await save_part(context.store, replace(part, finished_at=clock()))
         await publish(context, subscription_id, now=clock())
     finally:
-        await leases.release(context.store, lease, now=clock())
+        await keeper.release()
     await close_scan(context.store, scan_id, now=clock())
 
 
 async def _scan(
-    context: TenantContext, part: Part, lease: leases.Lease, clock: Callable[[], datetime]
+    context: TenantContext, part: Part, keeper: leases.LeaseKeeper, clock: Callable[[], datetime]
 ) -> Part:
     """Reads, records and compares one subscription. What Azure refuses ends the part incomplete, with the reason."""
     subscription = await get_subscription(context.store, part.subscription_id)
@@ -129,7 +135,7 @@ async def _scan(
         arm = open_arm(context, await context.credential())
         reader = SubscriptionReader(arm, part.subscription_id)
         secret_key = await context.fingerprint_key()
-        observed = await observe(context.store, reader, secret_key)
+        observed = await observe(context.store, reader, secret_key, keeper)
         part = replace(part, coverage=observed.coverage)
         if observed.reason:
             return _incomplete(part, observed.reason, observed.permission)
@@ -140,12 +146,15 @@ async def _scan(
             observed,
             confirmer,
             scan_id=part.scan_id,
-            fence=lease.fence,
+            fence=keeper.fence,
             now=clock(),
         )
         if settled.held_back:
             return _incomplete(part, settled.held_back)
+        await keeper.keep()
         findings = await _detect(context, subscription, settled, reader, confirmer, part, clock)
+    except Stale:  # somebody wrote what this scan read: it is repeated and starts from there
+        raise
     except Unreadable as error:
         return _incomplete(part, error.message, error.permission)
     except DriftError as error:
@@ -196,12 +205,17 @@ async def cancel_scan(context: TenantContext, scan_id: str, *, now: datetime) ->
     scan = await get_scan(context.store, scan_id)
     if scan.status in ENDED:
         raise Conflict(f"This scan is {scan.status} already.")
+    await _cancel_parts(context, scan_id, now=now)
+    return await save_scan(
+        context.store, replace(scan, status=ScanStatus.CANCELLED, finished_at=now)
+    )
+
+
+async def _cancel_parts(context: TenantContext, scan_id: str, *, now: datetime) -> None:
     for part in await get_parts(context.store, scan_id):
         if part.status is ScanStatus.QUEUED:
             cancelled = replace(part, status=ScanStatus.CANCELLED, finished_at=now)
             await save_part(context.store, cancelled)
-    cancelled_scan = replace(scan, status=ScanStatus.CANCELLED, finished_at=now)
-    return await save_scan(context.store, cancelled_scan)
 
 
 async def fail_scan(context: TenantContext, scan_id: str, *, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from drift.preferences import Preferences, next_slot, save_preferences
 from drift.scan import start_scan
-from errors import Conflict, Stale
+from errors import Conflict, DriftError, NotFound, Stale
 from tenancy import audit
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
@@ -23,8 +23,15 @@ async def tick(deployment: Deployment, *, now: datetime) -> int:
     started = 0
     async for tenant in deployment.registry.tenants():
         due = tenant.next_scan_at is not None and tenant.next_scan_at <= now
-        if tenant.status is TenantStatus.ACTIVE and due:
+        if tenant.status is not TenantStatus.ACTIVE or not due:
+            continue
+        try:
             started += await _start_due(deployment, tenant, now=now)
+        except (
+            DriftError
+        ) as error:  # of one tenant: the others are due all the same, and the next tick tries again
+            extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
+            logger.error("scan not started", extra=extra)  # noqa: TRY400 - the reason says it all
     await deployment.registry.record_tick(now)
     return started
 
@@ -32,7 +39,7 @@ async def tick(deployment: Deployment, *, now: datetime) -> int:
 async def _start_due(deployment: Deployment, tenant: Tenant, *, now: datetime) -> int:
     try:
         context = await serve(deployment, tenant.tenant_id)
-    except Conflict:  # suspended since the list was read
+    except (Conflict, NotFound):  # closed since the list was read
         return 0
     slot = context.tenant.next_scan_at
     if slot is None or slot > now:  # another tick was here

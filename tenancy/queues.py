@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-from tenancy.retry import call_with_retry
+from tenancy.retry import call_storage
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueServiceClient
@@ -48,7 +48,7 @@ class Queues:
                     await client.create_queue()
                 await client.send_message(text, visibility_timeout=delay)
 
-        await call_with_retry(attempt, service=SERVICE)
+        await call_storage(attempt, service=SERVICE)
 
     async def close(self) -> None:
         await self._service.close()

@@ -52,6 +52,17 @@ async def call_with_retry(
         await asyncio.sleep(wait)
 
 
+async def call_storage(attempt: Callable[[int], Awaitable[T]], *, service: str) -> T:
+    """As call_with_retry, for storage: whatever is neither absent nor in conflict ends as a product error too."""
+    try:
+        return await call_with_retry(attempt, service=service)
+    except HttpResponseError as error:
+        if error.status_code in {404, 409, 412}:
+            raise
+        code = getattr(error, "error_code", None) or error.reason
+        raise Unavailable(f"{service} refused the request ({error.status_code} {code}).") from error
+
+
 def _wait_before_next(error: Exception, tries: int) -> float | None:
     """Seconds to wait, or None when trying again cannot help."""
     backoff: float = min(LONGEST_WAIT, FIRST_WAIT * 2**tries) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter

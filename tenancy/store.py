@@ -24,7 +24,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from tenancy.ids import TenantId
-from tenancy.retry import call_with_retry
+from tenancy.retry import call_storage
 from tenancy.rows import Row, Value, read_etag, read_row, to_edm, weigh
 
 SERVICE = "Table Storage"
@@ -79,7 +79,7 @@ class Tables:
     async def client(self, table: str) -> TableClient:
         """The client of a table, which is created the first time this process meets it."""
         if table not in self._ready:
-            await call_with_retry(
+            await call_storage(
                 lambda _: self._service.create_table_if_not_exists(table), service=SERVICE
             )
             self._ready.add(table)
@@ -109,7 +109,7 @@ class TenantStore:
     async def find(self, table: Table, key: str) -> Row | None:
         client = await self._tables.client(table)
         try:
-            entity = await call_with_retry(
+            entity = await call_storage(
                 lambda _: client.get_entity(self._tenant_id, key), service=SERVICE
             )
         except ResourceNotFoundError:
@@ -159,7 +159,7 @@ class TenantStore:
                     break
             return found
 
-        rows = await call_with_retry(read, service=SERVICE)
+        rows = await call_storage(read, service=SERVICE)
         return (rows[:limit], rows[limit - 1].key) if len(rows) > limit else (rows, "")
 
     async def insert(self, table: Table, key: str, values: Mapping[str, Value]) -> str:
@@ -176,13 +176,13 @@ class TenantStore:
                     return etag
                 raise Conflict(f"This {table} exists already.") from None
 
-        return await call_with_retry(attempt, service=SERVICE)
+        return await call_storage(attempt, service=SERVICE)
 
     async def put(self, table: Table, key: str, values: Mapping[str, Value]) -> str:
         """Writes a row, whatever was there, and returns its ETag."""
         client = await self._tables.client(table)
         entity = self._entity(key, values)
-        written = await call_with_retry(
+        written = await call_storage(
             lambda _: client.upsert_entity(entity, mode=UpdateMode.REPLACE), service=SERVICE
         )
         return read_etag(written)
@@ -212,12 +212,12 @@ class TenantStore:
                 raise Stale(f"This {table} was changed meanwhile. Read it again.") from None
             return read_etag(written)
 
-        return await call_with_retry(attempt, service=SERVICE)
+        return await call_storage(attempt, service=SERVICE)
 
     async def delete(self, table: Table, key: str) -> None:
         """Removes a row; a row that is not there is fine."""
         client = await self._tables.client(table)
-        await call_with_retry(lambda _: client.delete_entity(self._tenant_id, key), service=SERVICE)
+        await call_storage(lambda _: client.delete_entity(self._tenant_id, key), service=SERVICE)
 
     async def transact(self, table: Table, operations: Sequence[Operation]) -> None:
         """All of up to 100 writes to one table, or none. Raises Conflict or Stale, naming the row in the way."""
@@ -234,7 +234,7 @@ class TenantStore:
                     return
                 raise _transaction_refused(table, operations, error) from error
 
-        await call_with_retry(attempt, service=SERVICE)
+        await call_storage(attempt, service=SERVICE)
 
     async def put_all(self, table: Table, rows: Iterable[tuple[str, Mapping[str, Value]]]) -> int:
         """Writes any number of rows in as few transactions as fit; each transaction is atomic, the whole is not.

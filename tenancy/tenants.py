@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.principal import Principal
-from tenancy.retry import call_with_retry
+from tenancy.retry import call_storage
 from tenancy.roles import Role
 from tenancy.rows import Row, Value, read_row
 from tenancy.store import SERVICE, Table, Tables, TenantStore
@@ -153,7 +153,7 @@ class Registry:
                     break
             return found
 
-        tenants = await call_with_retry(read, service=SERVICE)
+        tenants = await call_storage(read, service=SERVICE)
         return (
             (tenants[:limit], tenants[limit - 1].tenant_id)
             if len(tenants) > limit
@@ -170,17 +170,17 @@ class Registry:
             )
             return [TenantId(entity["RowKey"]) async for entity in entities]
 
-        return await call_with_retry(read, service=SERVICE)
+        return await call_storage(read, service=SERVICE)
 
     async def link(self, principal_key: str, tenant_id: TenantId) -> None:
         client = await self._tables.client(PLATFORM)
         entity = {"PartitionKey": principal_key, "RowKey": tenant_id, "tenant_id": tenant_id}
-        await call_with_retry(lambda _: client.upsert_entity(entity), service=SERVICE)
+        await call_storage(lambda _: client.upsert_entity(entity), service=SERVICE)
 
     async def unlink(self, principal_key: str, tenant_id: TenantId) -> None:
         client = await self._tables.client(PLATFORM)
         try:
-            await call_with_retry(
+            await call_storage(
                 lambda _: client.delete_entity(principal_key, tenant_id), service=SERVICE
             )
         except ResourceNotFoundError:
@@ -189,12 +189,12 @@ class Registry:
     async def record_tick(self, now: datetime) -> None:
         client = await self._tables.client(PLATFORM)
         entity = {"PartitionKey": TICK_PARTITION, "RowKey": TICK_ROW, "at": now}
-        await call_with_retry(lambda _: client.upsert_entity(entity), service=SERVICE)
+        await call_storage(lambda _: client.upsert_entity(entity), service=SERVICE)
 
     async def last_tick(self) -> datetime | None:
         client = await self._tables.client(PLATFORM)
         try:
-            entity = await call_with_retry(
+            entity = await call_storage(
                 lambda _: client.get_entity(TICK_PARTITION, TICK_ROW), service=SERVICE
             )
         except ResourceNotFoundError:
