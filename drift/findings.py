@@ -15,7 +15,7 @@ import msgspec
 
 from drift.engine.findings import Event, Finding
 from drift.engine.model import Change, Json
-from errors import NotFound
+from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value, join_binary, split_binary, weigh
 from tenancy.store import TRANSACTION_BYTES, TRANSACTION_LIMIT, Operation, Table, TenantStore, Write
@@ -145,7 +145,7 @@ async def commit(
 ) -> None:
     """Writes findings and their events, both or neither, in as few transactions as fit.
 
-    Raises Stale or Conflict when a finding was changed meanwhile; the scan is then repeated and sees the new one.
+    Raises Stale when a finding was changed meanwhile; the scan is then repeated and sees the new one.
     """
     for batch in _batches(transitions):
         operations = [operation for _, operation in batch]
@@ -154,7 +154,10 @@ async def commit(
         )
         if events:
             operations.append(_outbox(subscription_id, scan_id, events))
-        await store.transact(Table.FINDING, operations)
+        try:
+            await store.transact(Table.FINDING, operations)
+        except Conflict as error:
+            raise Stale("A finding was made meanwhile. The scan is repeated.") from error
 
 
 def _batches(transitions: Sequence[Transition]) -> Iterator[list[tuple[Transition, Operation]]]:
