@@ -1,0 +1,216 @@
+"""Real pairs of answers about one resource, judged by the real engine.
+
+The pairs lie beside the project (`../shared/data/arm-pairs.jsonl.gz`) and are never copied into it.
+`python -m tests.engine.corpus` prints how quiet the engine is on each class, and every exception.
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from drift.engine.canonical import canonicalise
+from drift.engine.compare import compare
+from drift.engine.facts import FactKind, explain
+from drift.engine.facts.progress import unfinished_state
+from drift.engine.model import Change, Document, Severity
+from drift.engine.views import find_disagreements
+from errors import Invalid
+
+PAIRS = Path(__file__).parents[2].parent / "shared" / "data" / "arm-pairs.jsonl.gz"
+EXCEPTIONS = Path(__file__).with_name("corpus-exceptions.jsonl")
+KEY = b"k" * 32
+SAME_VIEW = ("untouched", "settled", "polling")
+OTHER_VIEW = ("list-get", "put-get")
+
+# Kinds that decide by the value or its neighbours, so that a path alone does not tell.
+_CONDITIONAL = {FactKind.VOLATILE_DATE, FactKind.OWNED, FactKind.AUTOSCALED, FactKind.DEFAULT, FactKind.REFERENCE,
+                FactKind.CASE_INSENSITIVE, FactKind.LOCATION, FactKind.SET}  # fmt: skip
+_SPELLINGS = {"case", "space", "slash", "time-form", "time-precision", "reorder", "numtype", "add-null", "remove-null",
+              "add-empty", "remove-empty", "null-vs-empty"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    before: dict[str, Any]
+    after: dict[str, Any]
+    label: str  # the pair's class
+    how: dict[str, str]  # differing pointer -> in which way
+    kept_back: bool  # half of the ids: never looked at while facts are written
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptional:
+    """A difference that is reported and why: `real` ones are somebody's change, the others are noise not yet known."""
+
+    type_pattern: str
+    path_pattern: str
+    real: bool
+    reason: str
+
+    def covers(self, resource_type: str, path: str) -> bool:
+        return fnmatchcase(resource_type, self.type_pattern) and fnmatchcase(
+            path, self.path_pattern
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    pair: Pair
+    resource_type: str
+    changes: tuple[Change, ...]
+
+    @property
+    def silent(self) -> bool:
+        return not self.changes
+
+
+@cache
+def read_pairs() -> tuple[Pair, ...]:
+    with gzip.open(PAIRS, "rt", encoding="utf-8") as lines:
+        return tuple(_pair(json.loads(line)) for line in lines)
+
+
+@cache
+def read_exceptions() -> tuple[Exceptional, ...]:
+    lines = (json.loads(line) for line in EXCEPTIONS.read_text().splitlines())
+    return tuple(
+        Exceptional(line["type"], line["path"], line["real"], line["reason"]) for line in lines
+    )
+
+
+def judge(pair: Pair) -> Verdict | None:
+    """What the engine reports for a pair; None when a side is no resource.
+
+    While an operation runs nothing is reported: the next read tells. Between views only disagreements count.
+    """
+    try:
+        before, after = canonical(pair.before), canonical(pair.after)
+    except Invalid:
+        return None
+    changes = compare(json.loads(before.body), json.loads(after.body), after.resource_type)
+    drift = tuple(change for change in changes if change.severity is not Severity.INFORMATIONAL)
+    if unfinished_state(pair.before) or unfinished_state(pair.after):
+        drift = ()
+    if pair.label in OTHER_VIEW:
+        drift = find_disagreements(drift)
+    return Verdict(pair, after.resource_type, drift)
+
+
+def find_exception(verdict: Verdict, change: Change) -> Exceptional | None:
+    path = generalise(change.path)
+    return next((e for e in read_exceptions() if e.covers(verdict.resource_type, path)), None)
+
+
+def is_real(verdict: Verdict) -> bool:
+    """Whether everything that is reported about a pair is known to be somebody's change."""
+    found = [find_exception(verdict, change) for change in verdict.changes]
+    return all(exception is not None and exception.real for exception in found)
+
+
+def generalise(path: str) -> str:
+    """A change's path with `*` for every item of an array."""
+    return re.sub(r"\[[^\]]*\](\[\d+\])?", "*", path).lower()
+
+
+def find_hidden(pair: Pair) -> Iterator[str]:
+    """The pointers whose difference alone changes nothing, though no fact and no rule of spelling says why."""
+    try:
+        before = canonical(pair.before)
+    except Invalid:
+        return
+    for pointer, way in pair.how.items():
+        if way in _SPELLINGS or pointer in ("/id", "/name", "/type"):
+            continue
+        changed = transplant(pair.before, pair.after, pointer)
+        if changed is None or canonical(changed).digest != before.digest:
+            continue
+        if not is_explained(before.resource_type, pair, pointer):
+            yield pointer
+
+
+def is_explained(resource_type: str, pair: Pair, pointer: str) -> bool:
+    for side in (pair.before, pair.after):
+        explanation = explain(resource_type, star_items(side, pointer))
+        if not explanation.compared or {fact.kind for fact in explanation.facts} & _CONDITIONAL:
+            return True
+    return _is_empty(find(pair.before, pointer)) and _is_empty(find(pair.after, pointer))
+
+
+def transplant(
+    before: dict[str, Any], after: dict[str, Any], pointer: str
+) -> dict[str, Any] | None:
+    """`before` with the one value at the pointer as it is in `after`; None where that cannot be done."""
+    result = copy.deepcopy(before)
+    *above, last = split(pointer)
+    parent, source = find(result, above), find(after, above)
+    if isinstance(parent, dict) and isinstance(source, dict):
+        parent.pop(last, None)
+        if last in source:
+            parent[last] = source[last]
+        return result
+    if isinstance(parent, list) and isinstance(source, list):
+        index = int(last)
+        parent[index : index + 1] = source[index : index + 1]
+        return result
+    return None
+
+
+def find(value: Any, pointer: str | list[str]) -> Any:
+    for name in split(pointer) if isinstance(pointer, str) else pointer:
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
+def star_items(document: Any, pointer: str) -> str:
+    """The pointer with `*` for the indexes of arrays, as facts have it."""
+    names, value = [], document
+    for name in split(pointer):
+        names.append("*" if isinstance(value, list) else name.replace("~", "~0").replace("/", "~1"))
+        value = find(value, [name])
+    return "/" + "/".join(names)
+
+
+def split(pointer: str) -> list[str]:
+    return [name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:]]
+
+
+def canonical(document: dict[str, Any]) -> Document:
+    return canonicalise(document, secret_key=KEY)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _pair(line: dict[str, Any]) -> Pair:
+    owner = str(line["after"].get("id") or line["before"].get("id")).lower()
+    kept_back = hashlib.sha256(owner.encode()).digest()[0] % 2 == 1
+    return Pair(line["before"], line["after"], line["class"], line["how"], kept_back)
+
+
+def main() -> None:
+    for label in (*SAME_VIEW, *OTHER_VIEW):
+        verdicts = [v for pair in read_pairs() if pair.label == label if (v := judge(pair))]
+        silent = sum(verdict.silent for verdict in verdicts)
+        real = sum(not verdict.silent and is_real(verdict) for verdict in verdicts)
+        share = silent / (len(verdicts) - real)
+        print(f"{label}: {len(verdicts)} pairs, {silent} silent, {real} real changes, {share:.1%}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
