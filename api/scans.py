@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from drift.scan import cancel_scan, start_scan
 from fastapi import APIRouter, Request, status
 
 from api.access import Now, Operator, Viewer
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, RowKey, View
+from drift.scan import cancel_scan, start_scan
 from drift.scans import Part, Scan, ScanStatus, get_parts, get_scan, page_scans
 
 router = APIRouter(prefix="/api/scans", tags=["scans"])

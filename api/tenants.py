@@ -11,7 +11,7 @@ from pydantic import Field
 from api.access import Now, Platform, TheDeployment
 from api.connection import ConnectionBody
 from api.paging import PageSize
-from api.settings_routes import SettingsBody
+from api.settings import SettingsBody
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, Shape, View
 from drift import onboarding
 from drift.onboarding import FirstAdmin, NewTenant

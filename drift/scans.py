@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -146,7 +146,7 @@ async def close_scan(store: TenantStore, scan_id: str, *, now: datetime) -> Scan
         return None
 
 
-def overall(statuses: Any) -> ScanStatus:
+def overall(statuses: Iterable[ScanStatus]) -> ScanStatus:
     """A scan is as good as its worst part; without parts there was nothing to read."""
     found = set(statuses)
     if not found or found == {ScanStatus.COMPLETE}:

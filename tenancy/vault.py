@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from azure.core.exceptions import (
     ClientAuthenticationError,
@@ -24,8 +24,9 @@ from tenancy.ids import TenantId
 from tenancy.retry import call_with_retry
 
 if TYPE_CHECKING:
-    from azure.keyvault.secrets import KeyVaultSecret
     from azure.keyvault.secrets.aio import SecretClient
+
+T = TypeVar("T")
 
 SERVICE = "Key Vault"
 CACHE_SECONDS = 300.0
@@ -50,7 +51,7 @@ class Vault:
         known = self._cache.get((tenant_id, name))
         if known and now < known[0]:
             return known[1]
-        secret = await self._call(lambda client: client.get_secret(name), name)
+        secret = await self._call(lambda client: client.get_secret(name))
         if (secret.properties.tags or {}).get("tenant") != tenant_id or secret.value is None:
             raise NotFound("The tenant's secret is not in the vault.")
         self._cache[tenant_id, name] = (now + CACHE_SECONDS, secret.value)
@@ -61,16 +62,16 @@ class Vault:
     ) -> None:
         tags = {"tenant": tenant_id, "purpose": purpose}
         await self._call(
-            lambda client: client.set_secret(name, value, tags=tags, expires_on=expires), name
+            lambda client: client.set_secret(name, value, tags=tags, expires_on=expires)
         )
 
     async def erase(self, tenant_id: TenantId, name: str) -> None:
         """Deletes (soft) a secret of the tenant. One that is not there is fine."""
         self._cache.pop((tenant_id, name), None)
         try:
-            secret = await self._call(lambda client: client.get_secret(name), name)
+            secret = await self._call(lambda client: client.get_secret(name))
             if (secret.properties.tags or {}).get("tenant") == tenant_id:
-                await self._call(lambda client: client.delete_secret(name), name)
+                await self._call(lambda client: client.delete_secret(name))
         except NotFound:
             return
 
@@ -78,12 +79,12 @@ class Vault:
         if self._client is not None:
             await self._client.close()
 
-    async def _call(self, action: Callable[[SecretClient], object], name: str) -> KeyVaultSecret:
+    async def _call(self, action: Callable[[SecretClient], Awaitable[T]]) -> T:
         if self._client is None:
             self._client = self._connect()
         client = self._client
         try:
-            return await call_with_retry(lambda _: action(client), service=SERVICE)  # type: ignore[arg-type,return-value]
+            return await call_with_retry(lambda _: action(client), service=SERVICE)
         except ResourceNotFoundError:
             raise NotFound("The tenant's secret is not in the vault.") from None
         except ClientAuthenticationError as error:
