@@ -340,6 +340,14 @@ async def test_a_silent_refresh_is_no_change(client, admin, subscription, make_v
     assert found == {"s": "Updating"}
 
 
+async def test_a_silent_deletion_is_no_change(client, admin, subscription, make_vnet):
+    vnet = make_vnet("one")
+    await admin.add_resources([vnet])
+    await admin.edit(vnet["id"], delete=True, silent=True)
+    assert (await ask(client, subscription, "resources")).total_records == 0
+    assert (await ask(client, subscription, "resourcechanges")).total_records == 0
+
+
 async def test_a_changed_group_is_in_the_containers_history(client, admin, subscription, make_vnet):
     await admin.add_resources([make_vnet("one")])
     await admin.edit(
