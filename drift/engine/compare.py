@@ -25,6 +25,9 @@ from drift.engine.redaction import MASK, is_hashed
 ALLOW_LIST_NOTE = (
     "An empty list and a missing one mean the same to some APIs and the opposite to others."
 )
+_BAGS = frozenset({"/properties", "/tags"})
+"""Every resource has these, though the canonical form leaves them out when they are empty. What is in them comes and
+goes one by one, so that a rule about `/tags/*` holds for a resource's first tag too."""
 EVOLVED_NOTE = "Read with another version of the API: before, this member could not be seen."
 
 
@@ -84,12 +87,13 @@ class _Comparison:
             if inner is None:
                 continue
             below = pointers.member(path, spelled)
-            if name in old and name in new:
-                self.walk(before[old[name]], after[new[name]], inner, below)
+            one, other = before.get(old.get(name, "")), after.get(new.get(name, ""))
+            if below in _BAGS and dict in (type(one), type(other)):
+                one, other = ({} if side is None else side for side in (one, other))
+            if one is not None and other is not None:
+                self.walk(one, other, inner, below)
             else:
-                self._report_alone(
-                    before.get(old.get(name, "")), after.get(new.get(name, "")), inner, below
-                )
+                self._report_alone(one, other, inner, below)
 
     def _walk_arrays(self, before: list[Any], after: list[Any], place: Place, path: str) -> None:
         old, new = (
