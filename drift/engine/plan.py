@@ -36,8 +36,8 @@ class Place:
     """
 
     __slots__ = (
-        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "reference",
-        "resolve", "secret", "special", "text",
+        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "presence",
+        "reference", "resolve", "secret", "special", "text", "text_only",
     )  # fmt: skip
 
     members: dict[str, Place | None]
@@ -58,14 +58,17 @@ class Place:
         self.reference = FactKind.REFERENCE in by_kind
         self.band = band.keys if band else ()
         self.owner = by_kind.get(FactKind.OWNED)
+        self.presence = FactKind.PRESENCE in by_kind
         self.ordered = FactKind.ORDERED in by_kind
         self.keys = identity.keys if identity else ()
         self.allow_list = FactKind.ALLOW_LIST in by_kind
         # Of {"name": …, "value": …}, where the sibling may tell that it is a secret.
         self.pair = name == "value"
-        self.special = self.default is not None or any(
-            (self.text, self.secret, self.date, self.reference, self.band, self.owner, self.pair)
+        several = self.default is not None or any(
+            (self.secret, self.date, self.reference, self.band, self.owner, self.pair)
         )
+        self.text_only = None if several else self.text
+        self.special = several or self.text is not None
 
     def find(self, member: str) -> Place | None:
         """The place of a member, None when it is not configuration."""
@@ -216,4 +219,5 @@ def _with_text(place: Place, text: Callable[[str], str]) -> Place:
     for slot in Place.__slots__:
         setattr(item, slot, getattr(place, slot))
     item.text, item.special, item.item = text, True, item
+    item.text_only = None if place.special else text
     return item

@@ -139,11 +139,27 @@ def find_hidden(pair: Pair) -> Iterator[str]:
 
 
 def is_explained(resource_type: str, pair: Pair, pointer: str) -> bool:
-    for side in (pair.before, pair.after):
-        explanation = explain(resource_type, star_items(side, pointer))
-        if not explanation.compared or {fact.kind for fact in explanation.facts} & _CONDITIONAL:
-            return True
-    return _is_empty(find(pair.before, pointer)) and _is_empty(find(pair.after, pointer))
+    return all(
+        _is_no_configuration(resource_type, star_items(side, pointer), find(side, pointer))
+        for side in (pair.before, pair.after)
+    )
+
+
+def _is_no_configuration(resource_type: str, path: str, value: Any) -> bool:
+    """Whether a value is nothing, or a fact speaks about it or about everything in it."""
+    if _is_empty(value):
+        return True
+    explanation = explain(resource_type, path)
+    if not explanation.compared or {fact.kind for fact in explanation.facts} & _CONDITIONAL:
+        return True
+    if isinstance(value, dict):
+        return all(
+            _is_no_configuration(resource_type, f"{path}/{escape(name)}", below)
+            for name, below in value.items()
+        )
+    if isinstance(value, list):
+        return all(_is_no_configuration(resource_type, f"{path}/*", item) for item in value)
+    return False
 
 
 def transplant(
@@ -180,9 +196,13 @@ def star_items(document: Any, pointer: str) -> str:
     """The pointer with `*` for the indexes of arrays, as facts have it."""
     names, value = [], document
     for name in split(pointer):
-        names.append("*" if isinstance(value, list) else name.replace("~", "~0").replace("/", "~1"))
+        names.append("*" if isinstance(value, list) else escape(name))
         value = find(value, [name])
     return "/" + "/".join(names)
+
+
+def escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def split(pointer: str) -> list[str]:

@@ -28,9 +28,9 @@ def explain(resource_type: str, path: str) -> Explanation:
         reference = _last(matching, (FactKind.REFERENCE,))
         if reference is not None and segments[depth:] not in ((), ("id",)):
             return Explanation(known.resource_type, path, False, reference.reason, (reference,))
-        content = _last(matching, (FactKind.CONTENT,))
-        if content is not None and depth < len(segments):
-            return Explanation(known.resource_type, path, True, content.reason, (content,))
+        whole = _last(matching, (FactKind.CONTENT, FactKind.OWNED))
+        if whole is not None and depth < len(segments):
+            return Explanation(known.resource_type, path, True, whole.reason, (whole,))
     return _explain_compared(known.resource_type, path, _matching(known.facts, segments))
 
 

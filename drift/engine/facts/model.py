@@ -35,8 +35,9 @@ class FactKind(StrEnum):
     DEFAULT = "default"  # what a missing member means: equal to `value`, it says nothing
     REFERENCE = "reference"  # names another resource; only the `id` counts, the rest is that one's configuration
     OWNED = "owned"  # Azure's own while the sibling `keys` has one of the texts in `value`
+    PRESENCE = "presence"  # that it is there is configuration, even when nothing else of it is
     CONTENT = (
-        "content"  # written by a person as a whole (a workflow, a template): no name in it is noise
+        "content"  # a person wrote it as a whole (a workflow, a template): no name in it is noise
     )
     AUTOSCALED = "autoscaled"  # moves by itself within the band that the siblings `keys` hold
 
@@ -70,12 +71,10 @@ class Fact:
     kind: FactKind
     reason: str
     source: str
-    keys: tuple[
-        str, ...
-    ] = ()  # IDENTITY: naming members; AUTOSCALED: minimum, maximum, switch; OWNED: one
-    value: Json = (
-        None  # DEFAULT: the value that says nothing; OWNED: the sibling's texts, lower case
-    )
+    keys: tuple[str, ...] = ()
+    """IDENTITY: the naming members. AUTOSCALED: minimum, maximum, switch. OWNED: the sibling."""
+    value: Json = None
+    """DEFAULT: the value that says nothing. OWNED: the sibling's texts, lower case."""
 
     @property
     def path(self) -> str:
