@@ -23,6 +23,7 @@ AREAS = (
     "scans",
     "findings",
     "notices",
+    "rules",
 )
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

@@ -152,7 +152,7 @@ async def compare_baselines(
     """What the version `to` has other than this one."""
     pager = await tenant_pager(request, tenant)
     rows, cursor = await page_differences(
-        tenant.store, baseline_id, to, after=pager.start(token), limit=size
+        tenant, baseline_id, to, after=pager.start(token), limit=size
     )
     return ListOf(
         value=[DifferenceView.model_validate(row) for row in rows], next_link=pager.link(cursor)

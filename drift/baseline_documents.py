@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from drift.archive import load_documents, load_pack, load_snapshot, save_packs, save_snapshot
-from drift.baselines import Baseline, NewBaseline, add_baseline, get_baseline
+from drift.baselines import Baseline, NewBaseline, add_baseline, get_baseline, save_baseline
+from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
-from drift.engine.index import delta
+from drift.engine.index import SnapshotIndex, delta
 from drift.engine.model import Difference, Document, ResourceKey
 from drift.engine.repacking import plan_packs
 from drift.engine.rules import judge
@@ -51,6 +52,23 @@ async def upload(
     )
 
 
+async def load_baseline(context: TenantContext, baseline: Baseline) -> SnapshotIndex:
+    """The snapshot of a baseline in today's canonical form: one made by an older normaliser is made anew from its own
+    documents first, because canonical forms of different versions must never be compared."""
+    store = context.store
+    index = await load_snapshot(store, baseline.snapshot_id)
+    if index.stamp.normaliser_version == NORMALISER_VERSION:
+        return index
+    survey = Survey(None, secret_key=await context.fingerprint_key())
+    for pack in index.packs:
+        survey.add_page(document.body for document in await load_pack(store, pack.name))
+    packed = plan_packs(None, survey.finish(), source=index.stamp.source).build({})
+    await save_packs(store, packed.packs)
+    await save_snapshot(store, packed.index)
+    await save_baseline(store, replace(baseline, snapshot_id=packed.index.snapshot_id))
+    return packed.index
+
+
 async def page_resources(
     store: TenantStore, baseline_id: str, *, after: str, limit: int
 ) -> tuple[list[ListedResource], str]:
@@ -73,17 +91,18 @@ async def page_resources(
 
 
 async def page_differences(
-    store: TenantStore, baseline_id: str, other_id: str, *, after: str, limit: int
+    context: TenantContext, baseline_id: str, other_id: str, *, after: str, limit: int
 ) -> tuple[list[Difference], str]:
     """How the other version differs from this one, up to `limit` resources by key.
 
     Raises Conflict for versions of different subscriptions.
     """
+    store = context.store
     one, other = await get_baseline(store, baseline_id), await get_baseline(store, other_id)
     if one.subscription_id != other.subscription_id:
         raise Conflict("The two baselines are of different subscriptions.")
-    before = await load_snapshot(store, one.snapshot_id)
-    current = await load_snapshot(store, other.snapshot_id)
+    before = await load_baseline(context, one)
+    current = await load_baseline(context, other)
     found = delta(before, current)
     every = sorted(key.hex() for key in (*found.added, *found.removed, *found.modified))
     keys = [ResourceKey(key) for key in every if key > after][: limit + 1]

@@ -51,6 +51,12 @@ async def get_baseline(store: TenantStore, baseline_id: str) -> Baseline:
     return _read(row)
 
 
+async def save_baseline(store: TenantStore, baseline: Baseline) -> None:
+    """Raises Stale when somebody else wrote the version meanwhile."""
+    key = baseline.baseline_id
+    await store.update(Table.BASELINE, key, baseline.values(), etag=baseline.etag)
+
+
 async def page_baselines(
     store: TenantStore, *, subscription_id: str = "", after: str, limit: int
 ) -> tuple[list[Baseline], str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,13 +22,15 @@ from drift.engine.compare import differ
 from drift.engine.findings import Attribution, Evidence, Observation, Status
 from drift.engine.index import SnapshotIndex, delta
 from drift.engine.model import Difference, Document, Json, ResourceKey
-from drift.engine.rules import Judgement, Subject, judge
+from drift.engine.rules import Judgement, Subject, TenantRule, judge
 from drift.findings import Known, Stored, Transition, get_finding, known_findings, shorten
 from drift.preferences import Scope
+from errors import DriftError
 from tenancy.ids import SubscriptionId
 from tenancy.store import TenantStore
 
 MOST_HIDDEN = 40  # changes hidden by rules that are kept with a finding
+LATEST_ATTRIBUTION = timedelta(days=1)  # after that Azure has no record of it; minutes are usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,20 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What the tenant wants of differences."""
+
+    scope: Scope
+    rules: tuple[TenantRule, ...] = ()
+    changed: bool = False  # since the last scan: what is known is judged again
+
+
+@dataclass(frozen=True, slots=True)
 class Detected:
     transitions: tuple[Transition, ...]
     unsettled: int  # findings that still have to be dealt with, after the transitions
+    hits: tuple[str, ...] = ()  # ids of the tenant's rules, once for each resource they met
+    unattributed: str = ""  # why it could not be read who made the changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class _Candidate:
     judgement: Judgement
     before: Document | None
     after: Document | None
+    attribution: Attribution | None
 
 
 async def detect(
@@ -61,15 +75,21 @@ async def detect(
     reader: SubscriptionReader,
     confirmer: Confirmer,
     held: Held,
-    scope: Scope,
+    policy: Policy,
     *,
     now: datetime,
 ) -> Detected:
     """Compares a state with its baseline. Raises what reading Azure or storage raises; nothing is written here."""
     known = {_key(item): item async for item in known_findings(store, held.subscription_id)}
     drifted = _drifted(held)
-    news = [key for key, digests in drifted.items() if not _is_known(known.get(key), digests)]
-    candidates = await _candidates(store, held, news, scope)
+    late = [item.resource_id for item in known.values() if _awaits_attribution(item, now)]
+    arrived, unattributed = await _attribute(reader, late)
+    news = [
+        key
+        for key, digests in drifted.items()
+        if policy.changed or key in arrived or not _is_known(known.get(key), digests)
+    ]
+    candidates, unread = await _candidates(store, reader, held, news, policy, now)
     verdicts = await asyncio.gather(
         *(confirmer.confirm(item.difference, item.before, item.after) for item in candidates)
     )
@@ -78,17 +98,35 @@ async def detect(
         for candidate, verdict in zip(candidates, verdicts, strict=True)
         if verdict is not Verdict.REFUTED
     ]
-    who = await attribute(reader, [candidate.difference.resource_id for candidate, _ in true])
     transitions = []
     for candidate, verdict in true:
-        seen = _observation(held, candidate, verdict, who.get(candidate.difference.key))
+        seen = _observation(held, candidate, verdict)
         transitions.append(await _advance(store, held, known.get(seen.key), seen, now))
     for item in known.values():
-        over = _key(item) not in drifted or not scope.covers(item.resource_id, item.resource_type)
+        covered = policy.scope.covers(item.resource_id, item.resource_type)
+        over = _key(item) not in drifted or not covered
         if over and item.status != Status.RESOLVED:
             transitions.append(await _advance(store, held, item, None, now))
     written = tuple(item for item in transitions if item is not None)
-    return Detected(written, _count_unsettled(known, written))
+    hits = tuple(hit for candidate, _ in true for hit in candidate.judgement.hits)
+    return Detected(written, _count_unsettled(known, written), hits, unattributed or unread)
+
+
+async def _attribute(
+    reader: SubscriptionReader, resource_ids: Sequence[str]
+) -> tuple[dict[ResourceKey, Attribution], str]:
+    """Who made the changes, or why that could not be read: drift is reported all the same."""
+    try:
+        return await attribute(reader, resource_ids), ""
+    except DriftError as error:
+        return {}, error.message
+
+
+def _awaits_attribution(known: Known, now: datetime) -> bool:
+    """Azure's record of a change can come after the change itself was seen."""
+    if known.attributed or known.status == Status.RESOLVED:
+        return False
+    return now - known.last_seen < LATEST_ATTRIBUTION
 
 
 def _drifted(held: Held) -> dict[ResourceKey, tuple[str, str]]:
@@ -111,29 +149,51 @@ def _is_known(known: Known | None, digests: tuple[str, str]) -> bool:
 
 
 async def _candidates(
-    store: TenantStore, held: Held, keys: Sequence[ResourceKey], scope: Scope
-) -> list[_Candidate]:
-    """Loads and walks what is new. Only the packs that hold one of the keys are read."""
+    store: TenantStore,
+    reader: SubscriptionReader,
+    held: Held,
+    keys: Sequence[ResourceKey],
+    policy: Policy,
+    now: datetime,
+) -> tuple[list[_Candidate], str]:
+    """Loads, walks and judges what is new. Only the packs that hold one of the keys are read.
+
+    With it comes why it could not be read who made the changes, '' if it could."""
     before = await load_documents(store, held.baseline, keys)
     after = await load_documents(store, held.current, keys, at_hand=held.fresh)
-    candidates = []
-    for key in keys:
-        difference = differ(before.get(key), after.get(key))
-        if difference and scope.covers(difference.resource_id, difference.resource_type):
-            candidates.append(_judged(difference, before.get(key), after.get(key)))
-    return candidates
+    found = [differ(before.get(key), after.get(key)) for key in keys]
+    differences = [
+        item for item in found if item and policy.scope.covers(item.resource_id, item.resource_type)
+    ]
+    who, unread = await _attribute(reader, [item.resource_id for item in differences])
+    judged = [
+        _judged(item, before.get(item.key), after.get(item.key), who.get(item.key), policy, now)
+        for item in differences
+    ]
+    return judged, unread
 
 
-def _judged(difference: Difference, before: Document | None, after: Document | None) -> _Candidate:
+def _judged(
+    difference: Difference,
+    before: Document | None,
+    after: Document | None,
+    attribution: Attribution | None,
+    policy: Policy,
+    now: datetime,
+) -> _Candidate:
     old, new = _body(before), _body(after)
-    subject = Subject(tags=_tags(new if new is not None else old), before=old, after=new)
-    judgement = judge(difference, facts=subject)
-    return _Candidate(replace(difference, changes=judgement.changes), judgement, before, after)
+    subject = Subject(
+        tags=_tags(new if new is not None else old),
+        actor=attribution.changed_by if attribution else "",
+        before=old,
+        after=new,
+    )
+    judgement = judge(difference, rules=policy.rules, facts=subject, now=now)
+    every = (*judgement.changes, *judgement.ignored_changes)
+    return _Candidate(replace(difference, changes=every), judgement, before, after, attribution)
 
 
-def _observation(
-    held: Held, candidate: _Candidate, verdict: Verdict, attribution: Attribution | None
-) -> Observation:
+def _observation(held: Held, candidate: _Candidate, verdict: Verdict) -> Observation:
     difference, judgement = candidate.difference, candidate.judgement
     key = bytes.fromhex(difference.key)
     return Observation(
@@ -147,7 +207,7 @@ def _observation(
         baseline_digest=_digest(held.baseline, key),
         current_digest=_digest(held.current, key),
         evidence=Evidence.CONFIRMED if verdict is Verdict.CONFIRMED else Evidence.OBSERVED,
-        attribution=attribution,
+        attribution=candidate.attribution,
         ignored_by=judgement.ignored_by,
         ignored_changes=shorten(judgement.ignored_changes)[:MOST_HIDDEN],
     )

@@ -12,18 +12,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from drift import lease as leases
-from drift.archive import load_snapshot
 from drift.arm import open_arm
+from drift.baseline_documents import load_baseline
 from drift.baselines import get_baseline
 from drift.collect import SubscriptionReader
 from drift.confirm import Confirmer
-from drift.detect import Held, detect
+from drift.detect import Detected, Held, Policy, detect
 from drift.findings import commit
 from drift.notices import publish
 from drift.observe import observe
 from drift.preferences import get_preferences
+from drift.rules import count_hits, rules_in_force
 from drift.scans import (
     ENDED,
+    Coverage,
     Part,
     Scan,
     ScanStatus,
@@ -38,7 +40,7 @@ from drift.scans import (
     scan_id_of,
 )
 from drift.settle import Settled, settle
-from drift.subscriptions import Subscription, get_subscription, refresh
+from drift.subscriptions import Subscription, get_subscription, refresh, save
 from errors import Conflict, DriftError, NotFound, Stale, Unreadable
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
@@ -47,6 +49,7 @@ from tenancy.queues import Queue
 logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
+ATTRIBUTION = "resourcechanges"  # the source that says who made a change
 BROKEN = "The scan could not be carried out in five tries. The platform operator's log says why."
 
 
@@ -152,7 +155,7 @@ async def _scan(
         if settled.held_back:
             return _incomplete(part, settled.held_back)
         await keeper.keep()
-        findings = await _detect(context, subscription, settled, reader, confirmer, part, clock)
+        detected = await _detect(context, subscription, settled, reader, confirmer, part, clock)
     except Stale:  # somebody wrote what this scan read: it is repeated and starts from there
         raise
     except Unreadable as error:
@@ -163,15 +166,17 @@ async def _scan(
             extra={"scan_id": part.scan_id, "reason": type(error).__name__},
         )
         return _incomplete(part, error.message)
-    return replace(
+    part = replace(
         part,
-        status=ScanStatus.COMPLETE,
         resources=settled.resources,
         changed=settled.changed,
         skipped=observed.skipped,
-        findings=findings,
+        findings=detected.unsettled,
         baseline_id=subscription.active_baseline,
     )
+    if detected.unattributed:
+        return _without_attribution(part, detected)
+    return replace(part, status=ScanStatus.COMPLETE)
 
 
 async def _detect(
@@ -182,22 +187,30 @@ async def _detect(
     confirmer: Confirmer,
     part: Part,
     clock: Callable[[], datetime],
-) -> int:
-    """Compares with the active baseline, commits findings and their events; how many are unsettled afterwards."""
+) -> Detected:
+    """Compares with the active baseline and commits findings and their events."""
     if not subscription.active_baseline:
-        return 0
+        return Detected((), 0)
     store = context.store
     baseline = await get_baseline(store, subscription.active_baseline)
     index = settled.current
     if baseline.snapshot_id != settled.current.snapshot_id:
-        index = await load_snapshot(store, baseline.snapshot_id)
+        index = await load_baseline(context, baseline)
     held = Held(
         subscription.subscription_id, baseline.baseline_id, index, settled.current, settled.fresh
     )
-    scope = (await get_preferences(store)).preferences.scope
-    detected = await detect(store, reader, confirmer, held, scope, now=clock())
+    rules = await rules_in_force(store, now=clock())
+    policy = Policy(
+        (await get_preferences(store)).preferences.scope,
+        rules.rules,
+        changed=rules.version != subscription.rules_version,
+    )
+    detected = await detect(store, reader, confirmer, held, policy, now=clock())
     await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
-    return detected.unsettled
+    await count_hits(store, detected.hits, now=clock())
+    if policy.changed:
+        await save(store, replace(subscription, rules_version=rules.version))
+    return detected
 
 
 async def cancel_scan(context: TenantContext, scan_id: str, *, now: datetime) -> Scan:
@@ -250,6 +263,13 @@ async def _send_part(
         "subscription_id": subscription_id,
     }
     await context.send(Queue.SCAN_SUBSCRIPTION, body, delay=delay)
+
+
+def _without_attribution(part: Part, detected: Detected) -> Part:
+    """The findings stand; only who made the changes is missing."""
+    missed = Coverage(ATTRIBUTION, False, reason=detected.unattributed)
+    reason = f"{ATTRIBUTION}: {detected.unattributed}"
+    return _incomplete(replace(part, coverage=(*part.coverage, missed)), reason)
 
 
 def _incomplete(part: Part, reason: str, permission: str = "") -> Part:

@@ -14,6 +14,7 @@ import msgspec
 
 from drift.archive import Configuration, load_pack, point_to, save_packs, save_snapshot
 from drift.confirm import Confirmer, Verdict
+from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
 from drift.engine.index import SnapshotIndex
 from drift.engine.model import Change, ChangeKind, Document, ResourceKey
@@ -84,7 +85,7 @@ async def settle(
         current = packed.index
         await save_packs(store, packed.packs)
         await save_snapshot(store, current)
-        if previous is not None:
+        if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
             old = {item.key: item for pack in loaded.values() for item in pack}
             gone = {ResourceKey(key.hex()) for key in collected.missing if key not in kept}
             changed = await _save_history(store, old, fresh, gone, current, scan_id, now)

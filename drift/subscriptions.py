@@ -26,6 +26,7 @@ class Subscription:
     seen_at: datetime
     active_baseline: str = ""  # id of the baseline version it is held against
     baseline_version: int = 0  # the highest version given so far
+    rules_version: str = ""  # of the tenant's rules that its findings were judged by
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -36,6 +37,7 @@ class Subscription:
             "seen_at": self.seen_at,
             "active_baseline": self.active_baseline,
             "baseline_version": self.baseline_version,
+            "rules_version": self.rules_version,
         }
 
 
@@ -129,5 +131,6 @@ def _read(row: Row) -> Subscription:
         seen_at=values["seen_at"],
         active_baseline=values["active_baseline"],
         baseline_version=values["baseline_version"],
+        rules_version=values["rules_version"],
         etag=row.etag,
     )

@@ -1,0 +1,151 @@
+"""/api/rules: what the tenant does not want to hear about, or wants to hear louder; each with reason and expiry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Response, status
+from pydantic import AwareDatetime, Field
+
+from api.access import IfMatch, Now, Operator, Viewer
+from api.shapes import ListOf, Reason, RowKey, Shape, View
+from drift.engine.model import ChangeKind, Severity
+from drift.engine.rules import Action, TenantRule
+from drift.rules import (
+    PREVIEW_DAYS,
+    StoredRule,
+    add_rule,
+    change_rule,
+    delete_rule,
+    get_rule,
+    get_rules,
+    new_rule_id,
+    preview,
+    unused,
+)
+
+router = APIRouter(prefix="/api/rules", tags=["rules"])
+
+Pattern = Annotated[str, Field(max_length=500)]
+
+
+class RuleBody(Shape):
+    """Everything that is given has to match; what is left out matches anything."""
+
+    action: Action
+    reason: Reason
+    expires_at: AwareDatetime
+    severity: Severity | None = Field(default=None, description="with action severity")
+    resource_type: Pattern = ""
+    resource_id: Pattern = Field(default="", description="the resource, or anything above it")
+    resource_group: Pattern = ""
+    tag: Pattern = Field(default="", description="name, or name=value")
+    path: Pattern = Field(default="", description="JSON Pointer; * is one segment, ** any depth")
+    kind: ChangeKind | None = None
+    actor: Pattern = ""
+
+    def to_rule(self, rule_id: str, author: str, created_at: datetime) -> TenantRule:
+        return TenantRule(id=rule_id, author=author, created_at=created_at, **self.model_dump())
+
+
+class RuleView(View):
+    id: str
+    action: Action
+    reason: str
+    author: str
+    created_at: datetime
+    expires_at: datetime
+    severity: Severity | None
+    resource_type: str
+    resource_id: str
+    resource_group: str
+    tag: str
+    path: str
+    kind: ChangeKind | None
+    actor: str
+    hit_count: int
+    last_hit_at: datetime | None
+    in_force: bool
+    unused: bool
+    etag: str
+
+
+class AffectedView(View):
+    id: str
+    resource_id: str
+    severity: Severity
+    status: str
+
+
+class PreviewView(View):
+    days: int
+    value: list[AffectedView]
+
+
+@router.get("", response_model=ListOf[RuleView])
+async def list_rules(tenant: Viewer, now: Now) -> ListOf[RuleView]:
+    """All rules, with how often they hit; `unused` ones have hit nothing for 90 days."""
+    rules = await get_rules(tenant.store)
+    idle = unused(rules, now=now)
+    return ListOf(value=[_view(item, now, item.rule.id in idle) for item in rules])
+
+
+@router.post("", response_model=RuleView, status_code=status.HTTP_201_CREATED)
+async def create_rule(tenant: Operator, body: RuleBody, now: Now, response: Response) -> RuleView:
+    rule = body.to_rule(new_rule_id(), tenant.actor.name, now)
+    stored = await add_rule(tenant, rule, now=now)
+    response.headers["ETag"] = stored.etag
+    return _view(stored, now)
+
+
+@router.post("/preview", response_model=PreviewView)
+async def preview_rule(tenant: Operator, body: RuleBody, now: Now) -> PreviewView:
+    """Which findings of the last 30 days the rule would have touched. Nothing is stored."""
+    rule = body.to_rule("preview", tenant.actor.name, now)
+    findings = await preview(tenant.store, rule, now=now)
+    affected = [
+        AffectedView(
+            id=finding.finding_id,
+            resource_id=finding.resource_id,
+            severity=finding.severity,
+            status=finding.status,
+        )
+        for finding in findings
+    ]
+    return PreviewView(days=PREVIEW_DAYS, value=affected)
+
+
+@router.get("/{rule_id}", response_model=RuleView)
+async def get(rule_id: RowKey, tenant: Viewer, now: Now, response: Response) -> RuleView:
+    stored = await get_rule(tenant.store, rule_id)
+    response.headers["ETag"] = stored.etag
+    return _view(stored, now, stored.rule.id in unused([stored], now=now))
+
+
+@router.patch("/{rule_id}", response_model=RuleView)
+async def edit_rule(
+    rule_id: RowKey, tenant: Operator, body: RuleBody, etag: IfMatch, now: Now, response: Response
+) -> RuleView:
+    """Replaces what the rule says; author, age and hits stay."""
+    before = (await get_rule(tenant.store, rule_id)).rule
+    rule = replace(
+        body.to_rule(rule_id, before.author, before.created_at),
+        hit_count=before.hit_count,
+        last_hit_at=before.last_hit_at,
+    )
+    stored = await change_rule(tenant, rule, etag=etag, now=now)
+    response.headers["ETag"] = stored.etag
+    return _view(stored, now)
+
+
+@router.delete("/{rule_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def remove_rule(rule_id: RowKey, tenant: Operator, now: Now) -> None:
+    await delete_rule(tenant, rule_id, now=now)
+
+
+def _view(stored: StoredRule, now: datetime, idle: bool = False) -> RuleView:
+    rule = stored.rule
+    said = {name: getattr(rule, name) for name in RuleView.model_fields if hasattr(rule, name)}
+    return RuleView(**said, in_force=rule.is_in_force(now), unused=idle, etag=stored.etag)
