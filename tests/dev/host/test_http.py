@@ -61,6 +61,12 @@ def test_failing_function_is_500_without_a_body(host: RunningHost) -> None:
     assert (response.status_code, response.content) == (500, b"")
 
 
+def test_function_may_answer_a_plain_text(host: RunningHost) -> None:
+    response = host.get("/api/plain")
+    assert (response.status_code, response.text) == (200, "plain text")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
 def test_repeated_headers_collapse_except_cookies(host: RunningHost) -> None:
     response = host.get("/api/cookies")
     assert response.status_code == 201

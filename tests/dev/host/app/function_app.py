@@ -67,6 +67,11 @@ async def cookies(req: func.HttpRequest) -> func.HttpResponse:
     return response
 
 
+@app.route(route="api/plain", methods=["GET"])
+async def plain(req: func.HttpRequest) -> str:
+    return "plain text"
+
+
 @app.route(route="api/slow", methods=["GET"])
 async def slow(req: func.HttpRequest) -> func.HttpResponse:
     record("slow")
