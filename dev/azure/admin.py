@@ -41,6 +41,9 @@ class AzureAdmin:
         body = {"name": name, "applications": [dict(one) for one in applications]}
         await self._send("PUT", f"/directories/{directory_id}", body)
 
+    async def delete_directory(self, directory_id: str) -> None:
+        await self._send("DELETE", f"/directories/{directory_id}")
+
     async def put_subscription(
         self, subscription_id: str, *, directory_id: str, **members: Json
     ) -> None:
@@ -68,7 +71,7 @@ class AzureAdmin:
         return str(answer["resourceId"])
 
     async def add_fault(self, **members: Json) -> int:
-        """`members`: match, status, headers, body, delaySeconds, times, abort. The fault's id."""
+        """`members`: match, status, headers, body, delaySeconds, times, abort, replace. The fault's id."""
         answer = await self._send("POST", "/faults", members)
         identity = answer["id"]
         assert isinstance(identity, int)

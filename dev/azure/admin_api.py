@@ -55,6 +55,7 @@ class AdminApi:
         return Starlette(
             routes=[
                 Route("/directories/{id}", self.put_directory, methods=["PUT"]),
+                Route("/directories/{id}", self.delete_directory, methods=["DELETE"]),
                 Route("/subscriptions/{id}", self.put_subscription, methods=["PUT"]),
                 Route("/resources", self.add_resources, methods=["POST"]),
                 Route("/resources", self.list_resources, methods=["GET"]),
@@ -77,6 +78,12 @@ class AdminApi:
         name = model.name or directory_id
         self._cloud.register.directories[directory_id] = Directory(directory_id, name, applications)
         return json_response({"id": directory_id, "applications": len(applications)})
+
+    async def delete_directory(self, request: Request) -> Response:
+        """Entra ID then knows it no more; its subscriptions stay, as they do for a while in Azure."""
+        if self._cloud.register.directories.pop(_guid(request), None) is None:
+            raise AdminError(404, "id", "no such directory")
+        return Response(status_code=204)
 
     async def put_subscription(self, request: Request) -> Response:
         subscription_id = _guid(request)
@@ -115,10 +122,9 @@ class AdminApi:
 
     async def add_fault(self, request: Request) -> Response:
         model = await _read(request, FaultModel)
-        try:
-            re.compile(model.match.path)
-        except re.error as error:
-            raise AdminError(400, "match.path", f"no regular expression: {error}") from error
+        _check_pattern("match.path", model.match.path)
+        for pattern in model.replace:
+            _check_pattern("replace", pattern)
         fault = self._cloud.traffic.add_fault(model.build())
         return json_response({"id": fault.id}, 201)
 
@@ -180,6 +186,13 @@ class AdminApi:
 def _describe(fault: Fault) -> Json:
     """As it was ordered, and how often it was met (`seen`) and answered (`used`)."""
     return {to_camel(name): value for name, value in asdict(fault).items()}
+
+
+def _check_pattern(field: str, pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise AdminError(400, field, f"no regular expression: {error}") from error
 
 
 def _guid(request: Request) -> str:

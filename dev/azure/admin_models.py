@@ -129,13 +129,22 @@ class FaultModel(_Model):
     delay_seconds: float = Field(default=0.0, ge=0)
     times: int = Field(default=0, ge=0)
     abort: bool = False
+    replace: dict[str, str] = {}
 
     def build(self) -> Fault:
         """A text body goes out as it is, anything else as JSON."""
         match = FaultMatch(self.match.method, self.match.path, self.match.directory, self.match.nth)
         body = self.body if isinstance(self.body, str) else encode(self.body).decode()
         return Fault(
-            0, match, self.status, self.headers, body, self.delay_seconds, self.times, self.abort
+            0,
+            match,
+            self.status,
+            self.headers,
+            body,
+            self.delay_seconds,
+            self.times,
+            self.abort,
+            self.replace,
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,12 +51,13 @@ class FaultMatch:
 class Fault:
     id: int
     match: FaultMatch
-    status: int = 0  # 0: the request is served as usual, after the delay
+    status: int = 0  # 0: the service answers, after the delay
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     delay_seconds: float = 0.0
     times: int = 0  # 0: until removed
     abort: bool = False  # break the connection in the middle of the answer
+    replace: dict[str, str] = field(default_factory=dict)  # patterns in the service's own answer
     seen: int = 0
     used: int = 0
 
@@ -140,7 +141,8 @@ class TrafficGate:
             if fault is not None:
                 await asyncio.sleep(fault.delay_seconds)
             if fault is None or not (fault.status or fault.abort):
-                await self._app(scope, receive, watch)
+                answer = _Altered(watch, fault.replace) if fault and fault.replace else watch
+                await self._app(scope, receive, answer)
             else:
                 await _answer(fault, watch)
         except Exception:
@@ -160,6 +162,32 @@ class TrafficGate:
                     fault.id if fault else 0,
                 )
             )
+
+
+class _Altered:
+    """Sends the service's answer with its text changed, so that an answer can be wrong in one place only."""
+
+    def __init__(self, send: Send, replace: Mapping[str, str]) -> None:
+        self._send = send
+        self._replace = replace
+        self._start: Message = {}
+        self._body = bytearray()
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        text = self._body.decode()
+        for pattern, replacement in self._replace.items():
+            text = re.sub(pattern, replacement, text)
+        body = text.encode()
+        kept = [pair for pair in self._start["headers"] if pair[0] != b"content-length"]
+        length = (b"content-length", str(len(body)).encode())
+        await self._send({**self._start, "headers": [*kept, length]})
+        await self._send({"type": "http.response.body", "body": body})
 
 
 def _directory(scope: Scope, path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 
 import httpx2 as httpx
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from dev.azure.admin import AdminRefusedError
 
 VERSION = "api-version=2024-05-01"
+UNUSED = "00000000-0000-0000-0000-0000000000ff"
 
 
 @pytest.fixture
@@ -96,20 +96,22 @@ async def test_deleting_a_resource_takes_what_is_below_it(admin, subscription, m
         ("PUT", "/directories/nonsense", {}, "id"),
         (
             "PUT",
-            f"/directories/{uuid.uuid4()}",
+            f"/directories/{UNUSED}",
             {"applications": [{"clientId": "x"}]},
             "applications.0.objectId",
         ),
         (
             "PUT",
-            f"/subscriptions/{uuid.uuid4()}",
-            {"directoryId": str(uuid.uuid4())},
+            f"/subscriptions/{UNUSED}",
+            {"directoryId": UNUSED},
             "directoryId",
         ),
-        ("PUT", f"/subscriptions/{uuid.uuid4()}", {"directoryId": "x", "state": "Odd"}, "state"),
+        ("PUT", f"/subscriptions/{UNUSED}", {"directoryId": "x", "state": "Odd"}, "state"),
         ("PUT", "/settings", {"quota": 0}, "quota"),
         ("PUT", "/settings", {"quotas": 1}, "quotas"),
         ("POST", "/faults", {"match": {"path": "("}}, "match.path"),
+        ("POST", "/faults", {"replace": {"(": ""}}, "replace"),
+        ("DELETE", f"/directories/{UNUSED}", None, "id"),
         ("POST", "/edits", {}, "resourceId"),
         ("POST", "/edits", {"resourceId": "/subscriptions/x/resourceGroups/y"}, "resourceId"),
         ("GET", "/resources", None, "subscription"),
@@ -185,6 +187,30 @@ async def test_an_aborted_answer_breaks_in_the_middle(admin, http, headers, subs
         f"/subscriptions/{subscription}?api-version=2022-12-01", headers=headers
     )
     assert answer.status_code == 200
+
+
+async def test_a_fault_can_alter_the_services_own_answer(
+    admin, http, headers, subscription, make_vnet
+):
+    await admin.add_resources([make_vnet(f"vnet{number}") for number in range(3)])
+    await admin.add_fault(
+        match={"path": "ResourceGraph"},
+        replace={r'"totalRecords":\d+': '"totalRecords":7', r',"\$skipToken":"[^"]*"': ""},
+    )
+    answer = await http.post(
+        "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01",
+        headers=headers,
+        json={"subscriptions": [subscription], "query": "project id", "options": {"$top": 2}},
+    )
+    page = answer.json()
+    assert (page["totalRecords"], page["count"], "$skipToken" in page) == (7, 2, False)
+    assert answer.headers["x-ms-user-quota-remaining"]
+
+
+async def test_a_deleted_directory_is_unknown_to_entra(admin, azure, http):
+    await admin.delete_directory(azure.fabrikam)
+    answer = await http.post(f"/{azure.fabrikam}/oauth2/v2.0/token")
+    assert answer.json()["error_codes"] == [90002]
 
 
 async def test_requests_are_counted_by_kind_and_listed(
