@@ -36,6 +36,8 @@ class Known:
     evidence: str
     baseline_digest: str
     current_digest: str
+    last_seen: datetime
+    attributed: bool  # whether it is known who made the change
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,7 @@ def _values(finding: Finding) -> dict[str, Value]:
         "resource_type": finding.resource_type,
         "resource_id": finding.resource_id,
         "last_seen": finding.last_seen,
+        "attributed": finding.attribution is not None,
         "accepted_until": finding.accepted_until,
         **split_binary(msgspec.json.encode(finding)),
     }
