@@ -1,0 +1,1 @@
+"""How fast and how right the comparison is, beside what others offer. Never deployed."""

@@ -1,0 +1,164 @@
+"""A day in a subscription: few real changes, arrays in another order, bookkeeping that Azure refreshes by itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from drift.engine.canonical import identify
+from drift.engine.facts import explain
+
+CHANGED, REORDERED, REFRESHED = 0.01, 0.05, 0.10
+# Arrays whose order means nothing, by the word of their resource providers.
+UNORDERED = {
+    "accesspolicies",
+    "agentpoolprofiles",
+    "appsettings",
+    "authorizationrules",
+    "backendaddresspools",
+    "backendhttpsettingscollection",
+    "frontendipconfigurations",
+    "frontendports",
+    "httplisteners",
+    "ipconfigurations",
+    "ipsecurityrestrictions",
+    "loadbalancingrules",
+    "privateendpointconnections",
+    "probes",
+    "routes",
+    "securityrules",
+    "subnets",
+    "virtualnetworkpeerings",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    before: list[bytes]
+    after: list[bytes]
+    edits: dict[int, frozenset[str]]  # document -> the paths that really changed
+    reordered: frozenset[int]
+    refreshed: frozenset[int]
+
+
+def make_work(documents: list[bytes], *, refresh_all: bool = False) -> Work:
+    chance = random.Random(7)
+    before = [msgspec.json.encode(_with_bookkeeping(document)) for document in documents]
+    numbers = list(range(len(documents)))
+    chance.shuffle(numbers)
+    reordered = _take(numbers, REORDERED, lambda number: _has_unordered(before[number]))
+    rest = [number for number in numbers if number not in reordered]
+    changed = _take(rest, CHANGED, lambda number: bool(_leaves(before[number])), of=len(before))
+    rest = [number for number in rest if number not in changed]
+    refreshed = frozenset(numbers if refresh_all else rest[: round(REFRESHED * len(before))])
+    edits: dict[int, frozenset[str]] = {}
+    after = list(before)
+    for number in sorted(reordered | changed | refreshed):
+        document = msgspec.json.decode(before[number])
+        if number in reordered:
+            _reorder(document, chance)
+        if number in refreshed:
+            _refresh(document, number)
+        if number in changed:
+            edits[number] = _edit(document, before[number], chance)
+        after[number] = msgspec.json.encode(document)
+    return Work(before, after, edits, reordered, refreshed)
+
+
+def _take(
+    numbers: list[int], share: float, fit: Callable[[int], bool], *, of: int | None = None
+) -> frozenset[int]:
+    """The first fitting ones that make up the share, of the numbers or of so many."""
+    return frozenset(islice(filter(fit, numbers), round(share * (of or len(numbers)))))
+
+
+def _with_bookkeeping(document: bytes) -> dict[str, Any]:
+    decoded: dict[str, Any] = msgspec.json.decode(document)
+    decoded["etag"] = 'W/"0"'
+    decoded["systemData"] = {
+        "createdAt": "2024-01-01T00:00:00Z",
+        "lastModifiedAt": "2026-01-01T00:00:00Z",
+    }
+    return decoded
+
+
+def _refresh(document: dict[str, Any], number: int) -> None:
+    document["etag"] = f'W/"{number + 1}"'
+    document["systemData"]["lastModifiedAt"] = f"2026-11-23T{number % 24:02}:00:00Z"
+    properties = document.get("properties")
+    if isinstance(properties, dict) and "provisioningState" in properties:
+        properties["provisioningState"] = "Updating"
+
+
+def _has_unordered(document: bytes) -> bool:
+    return any(True for _ in _unordered(msgspec.json.decode(document)))
+
+
+def _unordered(value: Any) -> Iterator[list[dict[str, Any]]]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if name.lower() in UNORDERED and _is_named(below):
+                yield below
+            yield from _unordered(below)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _unordered(item)
+
+
+def _is_named(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) < 2:
+        return False
+    names = {item.get("name") for item in value if isinstance(item, dict)}
+    return len(names) == len(value) and None not in names
+
+
+def _reorder(document: dict[str, Any], chance: random.Random) -> None:
+    for items in list(_unordered(document)):
+        first = items[0]
+        while items[0] is first:
+            chance.shuffle(items)
+
+
+def _edit(document: dict[str, Any], before: bytes, chance: random.Random) -> frozenset[str]:
+    leaves = _leaves(before)
+    paths = chance.sample(leaves, min(len(leaves), chance.randint(1, 3)))
+    for path in paths:
+        *above, last = path.split("/")[1:]
+        holder = document
+        for name in above:
+            holder = holder[name]
+        holder[last] = _other(holder[last])
+    return frozenset(paths)
+
+
+def _leaves(document: bytes) -> list[str]:
+    """Paths of values that a person can configure, outside of arrays."""
+    decoded = msgspec.json.decode(document)
+    resource_type = identify(decoded).resource_type
+    found = [
+        path
+        for top in ("properties", "tags", "sku")
+        for path in _walk(decoded.get(top), f"/{top}")
+        if explain(resource_type, path).compared
+    ]
+    return sorted(found)
+
+
+def _walk(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if name and not {"/", "~"} & set(name) and name.lower() not in {"id", "type", "name"}:
+                yield from _walk(below, f"{path}/{name}")
+    elif isinstance(value, bool | int) or (isinstance(value, str) and value[:1].isalpha()):
+        yield path
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else f"{value}-edited"
