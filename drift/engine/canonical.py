@@ -147,21 +147,21 @@ def _walk_object(  # noqa: PLR0912 - unrolled: a call a leaf would double the co
         if below.special:
             value = _walk_special(value, below, secret_key, depth, source)
         elif kind is str:
-            if len(value) < SHORT and value.isidentifier():
+            if 0 < len(value) < SHORT and value[0] not in _ODD_STARTS:
                 continue
             value = _read_text(value, secret_key)
         elif kind is dict:
-            if not _walk_object(value, below, secret_key, depth + 1):
+            if not _walk_object(value, below, secret_key, depth + 1) and not below.presence:
                 dead.append(member)
             continue
         elif kind is list:
             value = _walk_array(value, below, secret_key, depth + 1)
         elif value is not None:
             continue
-        if value is None:
-            dead.append(member)
-        else:
+        if value is not None:
             source[member] = value
+        elif not below.presence or source[member] is None:
+            dead.append(member)
     for member in dead:
         del source[member]
     return source
@@ -169,9 +169,14 @@ def _walk_object(  # noqa: PLR0912 - unrolled: a call a leaf would double the co
 
 def _walk_array(source: list[Any], place: Place, secret_key: bytes, depth: int) -> list[Any] | None:
     item = place.item
-    result = [
-        value for given in source if (value := walk(given, item, secret_key, depth)) is not None
-    ]
+    result = []
+    for given in source:
+        if type(given) is dict and not item.special:
+            value: Any = _walk_object(given, item, secret_key, depth + 1) or None
+        else:
+            value = walk(given, item, secret_key, depth)
+        if value is not None:
+            result.append(value)
     if len(result) > 1 and not place.ordered:
         return sort_items(result)
     return result if result or place.allow_list else None
@@ -181,15 +186,13 @@ def _walk_special(
     value: Any, place: Place, secret_key: bytes, depth: int, siblings: Mapping[str, Any]
 ) -> Any:
     """A value about which its place has more to say than that it is compared."""
-    if place.date and is_date(value):
-        return None
-    if place.band and _is_in_band(value, siblings, place.band):
-        return None
-    if place.owner and _is_owned(siblings, place.owner):
+    kind = type(value)
+    if kind is str and place.text_only is not None:
+        return place.text_only(value) or None
+    if _is_noise(value, place, siblings):
         return None
     if place.pair and _names_secret(siblings):
         return _read_secret(value, secret_key)
-    kind = type(value)
     if kind is dict:
         if place.reference and (reference := _reference_in(value)):
             value = {"id": reference}
@@ -207,15 +210,26 @@ def _walk_special(
     return result
 
 
+def _is_noise(value: Any, place: Place, siblings: Mapping[str, Any]) -> bool:
+    """Whether it depends on the value or on its siblings that the value is none of a person's doing, and is not."""
+    return (
+        (place.date and is_date(value))
+        or (bool(place.band) and _is_in_band(value, siblings, place.band))
+        or (place.owner is not None and _is_owned(siblings, place.owner))
+    )
+
+
 def _read_text(value: str, secret_key: bytes) -> str | None:
     if not value:
         return None
-    if value[0] in MASK_STARTS and is_mask(value):
+    first = value[0]
+    if first == "/":
+        return fold_id(value)
+    if first in MASK_STARTS and is_mask(value):
         return MASK
     if len(value) < SHORT:
-        return fold_id(value) if value[0] == "/" else value
-    folded = fold_text(value)
-    return hash_secret(value, secret_key) if holds_secret(folded) else folded
+        return value
+    return hash_secret(value, secret_key) if holds_secret(value) else fold_text(value)
 
 
 def _read_secret(value: Any, secret_key: bytes) -> Any:

@@ -217,7 +217,9 @@ def _says_nothing(value: Any, place: Place) -> bool:
     """
     if isinstance(value, dict):
         inner = ((place.find(name), below) for name, below in value.items())
-        return all(found is None or _says_nothing(below, found) for found, below in inner)
+        return bool(value) and all(
+            found is None or _says_nothing(below, found) for found, below in inner
+        )
     if isinstance(value, list):
         return bool(value) and all(_says_nothing(item, place.item) for item in value)
     return value == MASK or (place.secret and is_hashed(value))

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -72,11 +75,18 @@ class SnapshotIndex:
     raws: bytes
     numbers: bytes  # of packs, 4 bytes each
     snapshot_id: str = field(init=False)
+    _heads: array[int] = field(
+        init=False, repr=False, compare=False
+    )  # of keys, 8 bytes each as a number
 
     def __post_init__(self) -> None:
         content = hashlib.sha256(self.keys)
         content.update(self.digests)
         object.__setattr__(self, "snapshot_id", content.hexdigest()[:32])
+        heads = array("Q", self.keys)
+        if sys.byteorder == "little":  # keys are compared as bytes, the first byte first
+            heads.byteswap()
+        object.__setattr__(self, "_heads", heads[::2])
 
     @classmethod
     def build(
@@ -112,15 +122,13 @@ class SnapshotIndex:
         return self.digests[position * WIDTH : (position + 1) * WIDTH]
 
     def position_of(self, key: bytes) -> int | None:
-        """Binary search: it is asked for what changed only, so a dict of all keys would not pay."""
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            if self.key_at(middle) < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self) and self.key_at(low) == key else None
+        """Searches the heads; it is asked for what changed only, so a dict of all keys would not pay."""
+        position = bisect_left(self._heads, int.from_bytes(key[:8], "big"))
+        while position < len(self) and (found := self.key_at(position)) <= key:
+            if found == key:
+                return position
+            position += 1
+        return None
 
     def digest_of(self, key: bytes) -> bytes | None:
         position = self.position_of(key)

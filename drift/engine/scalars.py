@@ -29,27 +29,25 @@ _ZERO_OFFSETS = ("", "Z", "+00:00", "-00:00", "+0000", "-0000")
 
 
 def fold_text(value: str) -> str:
-    """The canonical spelling of any string that no fact speaks about."""
-    if value[0] == "/":
-        return fold_id(value)
-    if len(value) < SHORT:
-        return value
-    if value[-1] == "/":
-        return value[:-1] if _ROOT_URL.fullmatch(value) else value
+    """The canonical spelling of a string of at least SHORT characters that no fact speaks about."""
     if value[4] == "-" and value[10] in "Tt " and (match := _INSTANT.fullmatch(value)):
         return _fold_instant(match)
+    if value[-1] == "/" and _ROOT_URL.fullmatch(value):
+        return value[:-1]
     return value
 
 
 def fold_id(value: str) -> str:
-    """An ARM id in lower case without the trailing slash; anything else as it is."""
+    """An ARM id in lower case without the trailing slash; any other path as it is."""
     folded = value.lower()
     return folded.rstrip("/") if folded.startswith(_ID_ROOTS) else value
 
 
 def fold_type(value: str) -> str:
     """`Microsoft.Network/virtualNetworks` in lower case; a `type` that is no resource type as it is."""
-    return value.lower() if _TYPE.fullmatch(value) else fold_text(value)
+    if "/" in value and _TYPE.fullmatch(value):
+        return value.lower()
+    return value
 
 
 def fold_location(value: str) -> str:

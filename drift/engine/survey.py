@@ -127,8 +127,9 @@ class Survey:
 
     def finish(self) -> Collected:
         changed = []
+        by_bytes = any(self._seen)
         for key, fresh in list(self._fresh.items()):
-            if self._is_outdone(key, fresh):
+            if by_bytes and self._is_outdone(key, fresh):
                 del self._fresh[key]
             elif fresh.document is not None:
                 changed.append(fresh.document)
