@@ -53,28 +53,34 @@ def make_work(documents: list[bytes], *, refresh_all: bool = False) -> Work:
     chance.shuffle(numbers)
     reordered = _take(numbers, REORDERED, lambda number: _has_unordered(before[number]))
     rest = [number for number in numbers if number not in reordered]
-    changed = _take(rest, CHANGED, lambda number: bool(_leaves(before[number])), of=len(before))
-    rest = [number for number in rest if number not in changed]
+    edits = _plan_edits(rest, before, chance)
+    rest = [number for number in rest if number not in edits]
     refreshed = frozenset(numbers if refresh_all else rest[: round(REFRESHED * len(before))])
-    edits: dict[int, frozenset[str]] = {}
     after = list(before)
-    for number in sorted(reordered | changed | refreshed):
+    for number in sorted(reordered | refreshed | edits.keys()):
         document = msgspec.json.decode(before[number])
         if number in reordered:
             _reorder(document, chance)
         if number in refreshed:
             _refresh(document, number)
-        if number in changed:
-            edits[number] = _edit(document, before[number], chance)
+        for path in edits.get(number, ()):
+            _edit(document, path)
         after[number] = msgspec.json.encode(document)
     return Work(before, after, edits, reordered, refreshed)
 
 
-def _take(
-    numbers: list[int], share: float, fit: Callable[[int], bool], *, of: int | None = None
-) -> frozenset[int]:
-    """The first fitting ones that make up the share, of the numbers or of so many."""
-    return frozenset(islice(filter(fit, numbers), round(share * (of or len(numbers)))))
+def _take(numbers: list[int], share: float, fit: Callable[[int], bool]) -> frozenset[int]:
+    """The first fitting ones that make up the share."""
+    return frozenset(islice(filter(fit, numbers), round(share * len(numbers))))
+
+
+def _plan_edits(
+    numbers: list[int], documents: list[bytes], chance: random.Random
+) -> dict[int, frozenset[str]]:
+    """One to three paths of each document to be changed."""
+    plan = ((number, _choose_leaves(documents[number], chance)) for number in numbers)
+    usable = ((number, paths) for number, paths in plan if paths)
+    return dict(islice(usable, round(CHANGED * len(documents))))
 
 
 def _with_bookkeeping(document: bytes) -> dict[str, Any]:
@@ -124,29 +130,24 @@ def _reorder(document: dict[str, Any], chance: random.Random) -> None:
             chance.shuffle(items)
 
 
-def _edit(document: dict[str, Any], before: bytes, chance: random.Random) -> frozenset[str]:
-    leaves = _leaves(before)
-    paths = chance.sample(leaves, min(len(leaves), chance.randint(1, 3)))
-    for path in paths:
-        *above, last = path.split("/")[1:]
-        holder = document
-        for name in above:
-            holder = holder[name]
-        holder[last] = _other(holder[last])
-    return frozenset(paths)
+def _edit(document: dict[str, Any], path: str) -> None:
+    *above, last = path.split("/")[1:]
+    holder = document
+    for name in above:
+        holder = holder[name]
+    holder[last] = _other(holder[last])
 
 
-def _leaves(document: bytes) -> list[str]:
+def _choose_leaves(document: bytes, chance: random.Random) -> frozenset[str]:
     """Paths of values that a person can configure, outside of arrays."""
     decoded = msgspec.json.decode(document)
     resource_type = identify(decoded).resource_type
-    found = [
-        path
-        for top in ("properties", "tags", "sku")
-        for path in _walk(decoded.get(top), f"/{top}")
-        if explain(resource_type, path).compared
+    paths = [
+        path for top in ("properties", "tags", "sku") for path in _walk(decoded.get(top), f"/{top}")
     ]
-    return sorted(found)
+    chance.shuffle(paths)
+    compared = (path for path in paths if explain(resource_type, path).compared)
+    return frozenset(islice(compared, chance.randint(1, 3)))
 
 
 def _walk(value: Any, path: str) -> Iterator[str]:
