@@ -92,6 +92,61 @@ VERSIONS: dict[str, tuple[str, ...]] = {
 }
 
 
+_TYPES: dict[str, str] = {
+    "Microsoft.ApiManagement": "service service/apis",
+    "Microsoft.App": "containerApps jobs managedEnvironments",
+    "Microsoft.Authorization": (
+        "locks policyAssignments policyDefinitions policyExemptions policySetDefinitions "
+        "roleAssignments roleDefinitions"
+    ),
+    "Microsoft.Automation": "automationAccounts automationAccounts/runbooks",
+    "Microsoft.Cache": "Redis redisEnterprise",
+    "Microsoft.Cdn": "profiles profiles/endpoints",
+    "Microsoft.CognitiveServices": "accounts",
+    "Microsoft.Compute": (
+        "availabilitySets disks images snapshots virtualMachines virtualMachines/extensions "
+        "virtualMachineScaleSets"
+    ),
+    "Microsoft.ContainerInstance": "containerGroups",
+    "Microsoft.ContainerRegistry": "registries registries/replications registries/webhooks",
+    "Microsoft.ContainerService": "managedClusters managedClusters/agentPools",
+    "Microsoft.DataFactory": "factories",
+    "Microsoft.DBforPostgreSQL": "flexibleServers flexibleServers/firewallRules",
+    "Microsoft.DocumentDB": "databaseAccounts",
+    "Microsoft.EventGrid": "systemTopics topics",
+    "Microsoft.EventHub": "namespaces namespaces/eventhubs",
+    "Microsoft.Insights": (
+        "actionGroups activityLogAlerts autoscaleSettings components diagnosticSettings "
+        "metricAlerts"
+    ),
+    "Microsoft.KeyVault": "vaults managedHSMs",
+    "Microsoft.Logic": "workflows",
+    "Microsoft.ManagedIdentity": "userAssignedIdentities",
+    "Microsoft.Network": (
+        "applicationGateways azureFirewalls bastionHosts dnsZones expressRouteCircuits "
+        "loadBalancers natGateways networkInterfaces networkSecurityGroups "
+        "networkSecurityGroups/securityRules networkWatchers privateDnsZones privateEndpoints "
+        "publicIPAddresses routeTables routeTables/routes virtualNetworkGateways virtualNetworks "
+        "virtualNetworks/subnets virtualNetworks/virtualNetworkPeerings"
+    ),
+    "Microsoft.OperationalInsights": "workspaces",
+    "Microsoft.RecoveryServices": "vaults",
+    "Microsoft.Resources": "deployments",
+    "Microsoft.Search": "searchServices",
+    "Microsoft.ServiceBus": "namespaces namespaces/queues namespaces/topics",
+    "Microsoft.Sql": "servers servers/databases servers/firewallRules managedInstances",
+    "Microsoft.Storage": (
+        "storageAccounts storageAccounts/blobServices storageAccounts/blobServices/containers"
+    ),
+    "Microsoft.Web": "certificates serverfarms sites sites/config sites/slots staticSites",
+}
+
+WELL_KNOWN_TYPES = tuple(
+    f"{namespace}/{name}" for namespace, names in _TYPES.items() for name in names.split()
+)
+"""Types that exist whether or not a resource of them does; a world adds its own."""
+
+
 def versions_of(namespace: str) -> tuple[str, ...]:
     return VERSIONS.get(namespace.lower(), OTHERS)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dev.azure.api_versions import WELL_KNOWN_TYPES
 from dev.azure.arm_ids import ArmId, fold, parse_arm_id
 from dev.azure.document import Json, JsonObject, decode, encode
 
@@ -115,8 +116,8 @@ class Inventory:
         self._late: deque[tuple[float, str, str, Resource | None]] = deque()
         self._graph_version = 0
         self.graph_lag = 0.0
-        self.types: dict[str, str] = {}
-        """Every type there ever was: lower-case to its spelling in the first id."""
+        self.types: dict[str, str] = {name.lower(): name for name in WELL_KNOWN_TYPES}
+        """Every type that is known or ever was: lower-case to its spelling in the first id."""
 
     def add(self, raw: bytes, *, at_once: bool = False) -> Resource:
         """Adds or replaces. `at_once`: the graph sees it now, as if it had been there for long."""

@@ -79,5 +79,14 @@ def test_a_replaced_resource_keeps_the_time_it_was_created():
 
 def test_types_are_remembered_after_the_last_resource_is_gone():
     inventory = Inventory(Clock())
-    inventory.remove(inventory.add(document("a")))
-    assert inventory.types == {"microsoft.network/routetables": "Microsoft.Network/routeTables"}
+    assert "contoso.things/widgets" not in inventory.types
+    kind = "Contoso.Things/widgets"
+    path = f"/subscriptions/{SUB}/resourceGroups/g/providers/{kind}/w"
+    inventory.remove(inventory.add(encode({"id": path})))
+    assert inventory.types["contoso.things/widgets"] == kind
+
+
+def test_the_types_people_use_are_known_in_an_empty_world():
+    types = Inventory(Clock()).types
+    assert types["microsoft.network/virtualnetworks"] == "Microsoft.Network/virtualNetworks"
+    assert all(one.lower() == key for key, one in types.items())
