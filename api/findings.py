@@ -66,6 +66,8 @@ class FindingView(View):
     accepted_until: datetime | None
     attribution: AttributionView | None
     changes: tuple[ChangeView, ...]
+    ignored_by: str | None
+    ignored_changes: tuple[ChangeView, ...]
     steps: tuple[StepView, ...]
     etag: str
 
@@ -214,6 +216,8 @@ def _view(stored: Stored) -> FindingView:
         accepted_until=finding.accepted_until,
         attribution=AttributionView.model_validate(attribution) if attribution else None,
         changes=tuple(ChangeView.model_validate(change) for change in finding.changes),
+        ignored_by=finding.ignored_by or None,
+        ignored_changes=tuple(ChangeView.model_validate(one) for one in finding.ignored_changes),
         steps=tuple(StepView.model_validate(step) for step in finding.steps),
         etag=stored.etag,
     )
