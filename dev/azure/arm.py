@@ -14,6 +14,7 @@ from dev.azure.arm_ids import parse_arm_id
 from dev.azure.arm_reads import ArmReads
 from dev.azure.arm_writes import ArmWrites
 from dev.azure.cloud import Cloud
+from dev.azure.quotas import BUCKET_SIZES
 from dev.azure.tokens import Principal
 
 _VERSION = re.compile(r"^20\d\d-\d\d-\d\d(-[a-z]+)?$", re.IGNORECASE)
@@ -69,10 +70,12 @@ class Arm:
         """ARM counts by subscription, principal and kind of operation, and tells what is left."""
         kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(request.method, "writes")
         scope = parts[1].lower() if len(parts) > 1 else ""
+        header = f"x-ms-ratelimit-remaining-{'subscription' if scope else 'tenant'}-{kind}"
+        if not self._cloud.settings.throttle:
+            return {header: str(BUCKET_SIZES[kind][0] - 1)}
         allowance = self._cloud.buckets.take(kind, f"{scope}|{principal.object_id}")
-        if allowance.granted or not self._cloud.settings.throttle:
-            level = "subscription" if scope else "tenant"
-            return {f"x-ms-ratelimit-remaining-{level}-{kind}": str(allowance.remaining)}
+        if allowance.granted:
+            return {header: str(allowance.remaining)}
         wait = max(1, int(allowance.wait))
         raise arm_error(
             429,

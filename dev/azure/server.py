@@ -74,7 +74,11 @@ def listen(port: int) -> socket.socket:
     # The protocol is named because asyncio turns Nagle's delay off only for sockets that say TCP.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"port {port}: {error.strerror}") from error
     sock.setblocking(False)
     return sock
 

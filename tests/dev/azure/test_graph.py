@@ -272,8 +272,8 @@ async def test_the_quota_is_told_and_kept(http, admin, azure, subscription):
     left = [one.headers["x-ms-user-quota-remaining"] for one in answers]
     assert left == ["2", "1", "0", "0"]
     refused = answers[-1]
-    assert refused.headers["x-ms-user-quota-resets-after"] in {"00:00:04", "00:00:05"}
-    assert refused.headers["retry-after"] in {"4", "5"}
+    assert refused.headers["x-ms-user-quota-resets-after"] <= "00:00:05"
+    assert 1 <= int(refused.headers["retry-after"]) <= 5
     assert refused.json()["error"]["details"][0]["code"] == "RateLimiting"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,18 @@ def test_worlds_are_loaded_before_it_answers(tmp_path: Path):
         answer = httpx.get(f"{url}/resources?subscription=00000000-0000-0000-0000-00000000000a")
         process.communicate(timeout=10)
     assert [one["id"] for one in answer.json()["value"][1:]] == [DOCUMENT["id"], other]
+
+
+def test_a_busy_port_ends_it_with_the_port_named(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start(tmp_path, "--port", str(port)) as process:
+            _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert f"port {port}" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_world_that_cannot_be_read_ends_it_with_the_reason(tmp_path: Path):
