@@ -44,7 +44,8 @@ class Baseline:
         survey.add_page(documents)
         collected = survey.finish()
         stamp = Stamp("bench", NORMALISER_VERSION)
-        self.index = SnapshotIndex.build(stamp, [], collected.entries())
+        entries = (entry._replace(pack=0) for entry in collected.entries())
+        self.index = SnapshotIndex.build(stamp, [], entries)
         self.documents = {document.key: document for document in collected.changed}
 
 
