@@ -32,9 +32,7 @@ class Configuration:
     taken_at: datetime
     resources: int
     fence: int  # the lease number of the scan that wrote it: an earlier scan cannot overwrite a later one
-    vanished: int = (
-        0  # resources that the last scan missed all at once, held back until the next one
-    )
+    held_by: str = ""  # the scan that saw a mass vanish from this state and left it as it is
     etag: str = ""
 
 
@@ -104,7 +102,7 @@ async def find_configuration(
         values["taken_at"],
         values["resources"],
         values["fence"],
-        values["vanished"],
+        values["held_by"],
         row.etag,
     )
 
@@ -117,7 +115,7 @@ async def point_to(store: TenantStore, configuration: Configuration) -> Configur
         "taken_at": configuration.taken_at,
         "resources": configuration.resources,
         "fence": configuration.fence,
-        "vanished": configuration.vanished,
+        "held_by": configuration.held_by,
     }
     key = configuration.subscription_id
     if configuration.etag:

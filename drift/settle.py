@@ -68,8 +68,10 @@ async def settle(
     """Raises Stale or Conflict when another scan settled meanwhile; the repeated scan then starts from its state."""
     before, previous, collected = observed.configuration, observed.previous, observed.collected
     missing = len(collected.missing)
-    if before and previous and _is_mass(missing, len(previous)) and not before.vanished:
-        await point_to(store, replace(before, vanished=missing))
+    # The same scan again, after it died half-way, is not the second one that sees it.
+    unseen = before is not None and before.held_by in {"", scan_id}
+    if before and previous and unseen and _is_mass(missing, len(previous)):
+        await point_to(store, replace(before, held_by=scan_id))
         reason = (
             f"{missing} of {len(previous)} resources vanished at once. That is held back until the next scan "
             "sees it too."
