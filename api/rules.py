@@ -13,6 +13,7 @@ from api.access import IfMatch, Now, Operator, Viewer
 from api.shapes import ListOf, Reason, RowKey, Shape, View
 from drift.engine.model import ChangeKind, Severity
 from drift.engine.rules import Action, TenantRule
+from drift.proposals import proposals
 from drift.rules import (
     PREVIEW_DAYS,
     StoredRule,
@@ -72,6 +73,17 @@ class RuleView(View):
     etag: str
 
 
+class ProposalView(View):
+    finding_id: str
+    path: str
+    resource_type: str
+    resource_id: str
+    reason: str
+    expires_at: datetime
+    changed: int
+    scans: int
+
+
 class AffectedView(View):
     id: str
     resource_id: str
@@ -115,6 +127,27 @@ async def preview_rule(tenant: Operator, body: RuleBody, now: Now) -> PreviewVie
         for finding in findings
     ]
     return PreviewView(days=PREVIEW_DAYS, value=affected)
+
+
+@router.get("/proposals", response_model=ListOf[ProposalView])
+async def list_proposals(tenant: Operator, now: Now) -> ListOf[ProposalView]:
+    """Paths that changed in most of the last scans, each as the rule that would silence it. None is created."""
+    found = await proposals(tenant.store, author=tenant.actor.name, now=now)
+    return ListOf(
+        value=[
+            ProposalView(
+                finding_id=item.finding_id,
+                path=item.rule.path,
+                resource_type=item.rule.resource_type,
+                resource_id=item.rule.resource_id,
+                reason=item.rule.reason,
+                expires_at=item.rule.expires_at,
+                changed=item.flap.changed,
+                scans=item.flap.scans,
+            )
+            for item in found
+        ]
+    )
 
 
 @router.get("/{rule_id}", response_model=RuleView)

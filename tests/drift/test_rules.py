@@ -88,6 +88,25 @@ async def test_rule_sets_severity_for_an_actor(tenant: Any) -> None:
     assert (await tenant.finding())["severity"] == "low"
 
 
+async def test_path_that_changes_in_most_scans_is_proposed(tenant: Any) -> None:
+    for number in range(5):
+        await tenant.azure.edit(
+            tenant.account("alpha")["id"], set={"/tags/build": str(number)}, silent=True
+        )
+        await tenant.scan()
+    (found,) = (await tenant.api.request("GET", "/api/rules/proposals"))["value"]
+    assert found["path"] == "/tags/build"
+    assert found["resourceId"] == tenant.account("alpha")["id"]
+    assert found["changed"] > found["scans"] / 2
+    assert f"Changed in {found['changed']} of {found['scans']} scans" in found["reason"]
+    body = {"action": "ignore"} | {
+        name: found[name] for name in ("path", "resourceType", "resourceId", "reason", "expiresAt")
+    }
+    await tenant.api.request("POST", "/api/rules", body)
+    await tenant.scan()
+    assert (await tenant.finding())["status"] == "ignored"
+
+
 async def test_preview_says_what_would_be_hidden_and_stores_nothing(tenant: Any) -> None:
     await lower_tls(tenant)
     await tenant.scan()
