@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from dev.host.invocations import Invocations
 from dev.host.messages import RpcHttp, RpcHttpCookie, TypedData
-from dev.host.routes import RouteTable, parse_route
+from dev.host.routes import Route, RouteTable, parse_route
 from dev.host.timers import describe_run
 from dev.host.worker import Function, Outcome
 
 LARGEST_BODY = 104_857_600  # the platform's own limit on a request
-LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}
+LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 ADMIN = "/admin/functions/"
 SAME_SITE = {1: "lax", 2: "strict", 3: "none"}
 
@@ -102,7 +102,7 @@ class HttpListener:
             await _answer(send, 202, [], b"")
 
 
-def _parse_trigger(function: Function, prefix: str) -> Any:
+def _parse_trigger(function: Function, prefix: str) -> Route:
     values = function.trigger.values
     template = "/".join(part for part in (prefix, values.get("route") or function.name) if part)
     return parse_route(function.name, template, values.get("methods") or ())
