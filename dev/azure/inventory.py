@@ -19,8 +19,15 @@ from dev.azure.document import Json, JsonObject, decode, encode
 
 RESOURCE_GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
-_UNTRACKED_NAMESPACES = frozenset(
-    {"microsoft.authorization", "microsoft.policyinsights", "microsoft.resources"}
+# Records about resources rather than resources; of Microsoft.Resources only the own kinds (template specs) are tracked.
+_UNTRACKED = (
+    "microsoft.authorization/",
+    "microsoft.policyinsights/",
+    "microsoft.resources/changes",
+    "microsoft.resources/deployments",
+    "microsoft.resources/resourcegroups",
+    "microsoft.resources/subscriptions",
+    "microsoft.resources/tags",
 )
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -93,8 +100,8 @@ def _is_tracked(arm_id: ArmId, location: str) -> bool:
     Subnets, firewall rules, diagnostic settings and other proxy children are read from their parent's collection;
     locks, assignments and other extension resources from their scope's.
     """
-    namespace = arm_id.namespace.lower()
-    if not namespace or namespace in _UNTRACKED_NAMESPACES or arm_id.is_extension:
+    kind = arm_id.resource_type.lower()
+    if not kind or kind.startswith(_UNTRACKED) or arm_id.is_extension:
         return False
     return len(arm_id.types) == 1 or bool(location)
 

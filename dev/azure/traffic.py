@@ -203,14 +203,15 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
 
 async def _answer(fault: Fault, send: Send) -> None:
     body = fault.body.encode()
-    headers = {"content-type": "application/json; charset=utf-8", **fault.headers}
+    ordered = {name.lower(): value for name, value in fault.headers.items()}
+    headers = {"content-type": "application/json; charset=utf-8", **ordered}
     # An aborted answer announces more than it sends: the server closes the connection half-way.
     headers["content-length"] = str(len(body) + 1024 if fault.abort else len(body))
     await send(
         {
             "type": "http.response.start",
             "status": fault.status or 200,
-            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
+            "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
         }
     )
     await send({"type": "http.response.body", "body": body, "more_body": fault.abort})

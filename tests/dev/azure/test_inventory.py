@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dev.azure.document import encode
-from dev.azure.inventory import Inventory
+from dev.azure.inventory import InvalidDocumentError, Inventory, read_resource
 
 SUB = "00000000-0000-0000-0000-00000000000a"
 
@@ -90,3 +92,36 @@ def test_the_types_people_use_are_known_in_an_empty_world():
     types = Inventory(Clock()).types
     assert types["microsoft.network/virtualnetworks"] == "Microsoft.Network/virtualNetworks"
     assert all(one.lower() == key for key, one in types.items())
+
+
+@pytest.mark.parametrize(
+    ("tail", "location", "tracked"),
+    [
+        ("Microsoft.Network/virtualNetworks/v", "westeurope", True),
+        ("Microsoft.Network/virtualNetworks/v", "", True),
+        ("Microsoft.Network/virtualNetworks/v/subnets/s", "", False),
+        ("Microsoft.Sql/servers/s/databases/d", "westeurope", True),
+        ("Microsoft.Sql/servers/s/firewallRules/r", "", False),
+        ("Microsoft.Sql/servers/s/providers/Microsoft.Insights/diagnosticSettings/d", "x", False),
+        ("Microsoft.Authorization/locks/l", "", False),
+        ("Microsoft.Resources/deployments/d", "westeurope", False),
+        ("Microsoft.Resources/templateSpecs/t", "westeurope", True),
+    ],
+)
+def test_lists_know_top_level_resources_and_children_with_a_location(
+    tail: str, location: str, tracked: bool
+):
+    path = f"/subscriptions/{SUB}/resourceGroups/g/providers/{tail}"
+    resource = read_resource(encode({"id": path, "location": location}), 0)
+    assert resource.is_tracked == tracked
+
+
+def test_a_resource_group_is_no_tracked_resource():
+    path = f"/subscriptions/{SUB}/resourceGroups/g"
+    assert not read_resource(encode({"id": path, "location": "x"}), 0).is_tracked
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"{}", b'{"id": 1}', b'{"id": "/x"}'])
+def test_what_is_no_resource_is_refused(raw: bytes):
+    with pytest.raises(InvalidDocumentError):
+        read_resource(raw, 0)
