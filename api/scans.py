@@ -32,6 +32,7 @@ class PartView(View):
     changed: int
     findings: int
     skipped: int
+    skipped_examples: tuple[str, ...]
     reason: str
     permission: str
     coverage: tuple[CoverageView, ...]

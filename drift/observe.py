@@ -28,6 +28,11 @@ class Observed:
     def skipped(self) -> int:
         return self.collected.skipped.total()
 
+    @property
+    def skipped_examples(self) -> tuple[str, ...]:
+        every = self.collected.examples.items()
+        return tuple(f"{reason} ({name})" for reason, names in every for name in names)
+
 
 async def observe(
     store: TenantStore, reader: SubscriptionReader, secret_key: bytes, keeper: LeaseKeeper

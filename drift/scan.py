@@ -171,6 +171,7 @@ async def _scan(
         resources=settled.resources,
         changed=settled.changed,
         skipped=observed.skipped,
+        skipped_examples=observed.skipped_examples,
         findings=detected.unsettled,
         baseline_id=subscription.active_baseline,
     )

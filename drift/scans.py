@@ -57,6 +57,7 @@ class Part:
     changed: int = 0  # resources whose configuration differs from the scan before
     findings: int = 0  # active findings after the scan
     skipped: int = 0  # rows that are no resources: without id or type
+    skipped_examples: tuple[str, ...] = ()  # some of them: reason and what they are called
     reason: str = ""  # why it is not complete, in words for people
     permission: str = ""  # what the connection lacks, when that is why
     coverage: tuple[Coverage, ...] = ()

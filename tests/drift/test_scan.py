@@ -92,6 +92,7 @@ async def test_rows_without_id_or_type_are_skipped_and_counted(tenant):
     )
     part = await tenant.part()
     assert (part["status"], part["skipped"]) == ("complete", len(odd))
+    assert len(part["skippedExamples"]) == len(odd)
     assert part["resources"] == 5
 
 
