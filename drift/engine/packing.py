@@ -16,7 +16,7 @@ import zstandard
 from drift.engine.model import Document, ResourceKey, resource_key
 from errors import Corrupt, Invalid
 
-LARGEST_PACK = 900_000  # compressed bytes: with its other properties within one row of 1 MiB
+LARGEST_PACK = 740_000  # compressed bytes: in base64, with its other properties, one request of 1 MiB
 LARGEST_CONTENT = (
     4 * 1024 * 1024
 )  # bytes before compression of a pack that holds more than one document

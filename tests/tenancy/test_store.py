@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,7 +12,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from tenancy.ids import TenantId
-from tenancy.rows import join_binary, split_binary
+from tenancy.rows import ENTITY_BINARY, join_binary, split_binary
 from tenancy.store import Operation, Table, Tables, TenantStore, Write
 
 
@@ -50,6 +51,14 @@ async def test_put_without_a_value_removes_the_old_one(store: TenantStore) -> No
     await store.put(Table.FINDING, "a", {"kept": 1, "gone": 2})
     await store.put(Table.FINDING, "a", {"kept": 3})
     assert (await store.get(Table.FINDING, "a")).values == {"kept": 3}
+
+
+async def test_fullest_row_fits_and_comes_back(store: TenantStore) -> None:
+    data = random.Random(1).randbytes(ENTITY_BINARY)
+    await store.put_all(Table.PACK, [(f"s.{number}", split_binary(data)) for number in range(5)])
+    await store.insert(Table.PACK, "alone", split_binary(data))
+    assert join_binary((await store.get(Table.PACK, "s.4")).values) == data
+    assert join_binary((await store.get(Table.PACK, "alone")).values) == data
 
 
 async def test_naive_time_is_refused(store: TenantStore) -> None:
