@@ -36,9 +36,7 @@ class FactKind(StrEnum):
     REFERENCE = "reference"  # names another resource; only the `id` counts, the rest is that one's configuration
     OWNED = "owned"  # Azure's own while the sibling `keys` has one of the texts in `value`
     PRESENCE = "presence"  # that it is there is configuration, even when nothing else of it is
-    CONTENT = (
-        "content"  # a person wrote it as a whole (a workflow, a template): no name in it is noise
-    )
+    CONTENT = "content"  # a person wrote it as a whole (a workflow): no name in it is noise
     AUTOSCALED = "autoscaled"  # moves by itself within the band that the siblings `keys` hold
 
     @property
@@ -93,9 +91,6 @@ class TypeFacts:
     facts: tuple[Fact, ...]
     generated_from: (
         str  # the package and version that the read-only paths come from; '' where there is none
-    )
-    managed_by_platform: str = (
-        ""  # why resources of this type come and go by themselves; '' where they do not
     )
 
 
