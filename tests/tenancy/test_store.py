@@ -138,7 +138,7 @@ async def test_transaction_with_old_etag_is_stale(store: TenantStore) -> None:
 
 
 async def test_put_all_splits_what_does_not_fit_one_transaction(store: TenantStore) -> None:
-    data = bytes(range(256)) * 3000  # 750 kB: five of them are over the 4 MiB of one request
+    data = bytes(range(256)) * 2800  # 717 kB: five of them are over the 4 MiB of one request
     rows = [(f"p.{number}", split_binary(data)) for number in range(7)]
     assert await store.put_all(Table.PACK, rows) == 7
     stored = [join_binary(row.values) async for row in store.rows(Table.PACK, prefix="p.")]
@@ -147,7 +147,7 @@ async def test_put_all_splits_what_does_not_fit_one_transaction(store: TenantSto
 
 async def test_binary_over_the_entity_limit_is_refused() -> None:
     with pytest.raises(Invalid, match="do not fit"):
-        split_binary(bytes(901 * 1024))
+        split_binary(bytes(ENTITY_BINARY + 1))
 
 
 async def test_two_tenants_never_meet(tables: Tables) -> None:
