@@ -149,7 +149,7 @@ class _Comparison:
         if _says_nothing(value, place):
             return
         note = ""
-        if place.allow_list and value == []:
+        if _is_empty(value):
             note = ALLOW_LIST_NOTE
         elif self._evolved and kind is ChangeKind.ADDED and path.startswith("/properties/"):
             note = EVOLVED_NOTE
@@ -208,6 +208,13 @@ def _is_reordered(before: Sequence[str], after: Sequence[str]) -> bool:
     """Whether the items that both have stand in another order."""
     old, new = ([identity.lower() for identity in side] for side in (before, after))
     return [i for i in old if i in set(new)] != [i for i in new if i in set(old)]
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether there is nothing but empty lists, which the canonical form keeps for allow-lists alone."""
+    if isinstance(value, dict):
+        return bool(value) and all(map(_is_empty, value.values()))
+    return value == []
 
 
 def _says_nothing(value: Any, place: Place) -> bool:
