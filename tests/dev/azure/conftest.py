@@ -115,19 +115,24 @@ async def subscription(admin: AzureAdmin) -> str:
     return subscription_id
 
 
+@pytest.fixture(scope="session")
+def trust(azure: Running) -> ssl.SSLContext:
+    """Made once: reading certificates takes longer than most tests here."""
+    return ssl.create_default_context(cafile=azure.ca)
+
+
 @pytest.fixture
-async def http(azure: Running) -> AsyncIterator[httpx.AsyncClient]:
+async def http(azure: Running, trust: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
     """For what no SDK client would send."""
-    context = ssl.create_default_context(cafile=azure.ca)
-    async with httpx.AsyncClient(base_url=azure.url, verify=context, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=azure.url, verify=trust, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
 async def token(azure: Running, admin: AzureAdmin) -> str:
-    """The application's token for Resource Manager."""
-    async with azure.credential() as credential:
-        return (await credential.get_token("https://management.azure.com/.default")).token
+    """The application's token for Resource Manager, as Entra ID would give it."""
+    claims = {"oid": azure.app_object, "appid": azure.app}
+    return await admin.mint_token(azure.contoso, "https://management.azure.com", claims)
 
 
 @pytest.fixture
