@@ -13,10 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dev.azure.document import Json, JsonObject
 
-CLOCK_SKEW = (
-    0  # seconds; Azure allows 300, a simulation that shares its clock with the app needs none
-)
-
 
 class TokenError(Exception):
     """The token is not to be believed; `reason` is missing, malformed, signature or expired."""
@@ -93,7 +89,6 @@ class TokenAuthority:
                 token,
                 self._key.public_key(),
                 algorithms=["RS256"],
-                leeway=CLOCK_SKEW,
                 options={
                     "require": ["exp", "aud", "iss"],
                     "verify_aud": False,

@@ -61,7 +61,7 @@ def equals(left: Value, right: Value, *, fold: bool) -> bool:
     if isinstance(left, str) or isinstance(right, str) or fold:
         one, other = to_text(left), to_text(right)
         return one.lower() == other.lower() if fold else one == other
-    return type(left) is type(right) and left == right if isinstance(left, bool) else left == right
+    return isinstance(left, bool) == isinstance(right, bool) and left == right
 
 
 def less(left: Value, right: Value) -> bool:

@@ -85,6 +85,7 @@ def names(condition: str) -> list[str]:
         ("tolower(tostring(properties.state)) == 'ready'", "ac"),
         ("properties.on == true", "a"),
         ("properties.on == 'true'", "a"),
+        ("properties.on == 1", ""),
         ("properties.size > 4", "c"),
         ("properties.size >= 4 and properties.size < 10", "a"),
         ("toint(properties.size) % 3 == 1", "ac"),
