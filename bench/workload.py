@@ -14,6 +14,7 @@ from drift.engine.canonical import identify
 from drift.engine.facts import explain
 
 CHANGED, REORDERED, REFRESHED = 0.01, 0.05, 0.10
+VOLATILE_MEMBERS = {"etag", "systemData", "provisioningState"}  # what a refresh touches
 # Arrays whose order means nothing, by the word of their resource providers.
 UNORDERED = {
     "accesspolicies",
