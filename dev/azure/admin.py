@@ -73,6 +73,13 @@ class AzureAdmin:
         answer = await self._send("POST", "/edits", {"resourceId": resource_id, **members})
         return str(answer["resourceId"])
 
+    async def stir(self, subscription_id: str, *, seed: int = 0) -> int:
+        """Changes what Azure changes by itself, everywhere in the subscription: a scan must find no drift."""
+        body: JsonObject = {"subscriptionId": subscription_id, "seed": seed}
+        stirred = (await self._send("POST", "/stirs", body))["stirred"]
+        assert isinstance(stirred, int)
+        return stirred
+
     async def add_fault(self, **members: Json) -> int:
         """`members`: match, status, headers, body, delaySeconds, times, abort, replace. The fault's id."""
         answer = await self._send("POST", "/faults", members)

@@ -5,6 +5,7 @@ Plain HTTP on loopback, without authentication: it is reachable only from this m
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import asdict
 from typing import TypeVar
@@ -22,15 +23,17 @@ from dev.azure.admin_models import (
     EditModel,
     FaultModel,
     SettingsModel,
+    StirModel,
     SubscriptionModel,
     TokenModel,
 )
 from dev.azure.answers import json_response
 from dev.azure.cloud import Cloud
 from dev.azure.directories import Directory
-from dev.azure.document import Json, PointerError
+from dev.azure.document import Json, PointerError, encode
 from dev.azure.edits import Editor
 from dev.azure.inventory import InvalidDocumentError
+from dev.azure.restlessness import stir
 from dev.azure.scripted_edits import EditError, apply_edit
 from dev.azure.traffic import Fault
 from dev.azure.world_file import load_lines
@@ -60,6 +63,7 @@ class AdminApi:
                 Route("/resources", self.add_resources, methods=["POST"]),
                 Route("/resources", self.list_resources, methods=["GET"]),
                 Route("/edits", self.edit, methods=["POST"]),
+                Route("/stirs", self.stir, methods=["POST"]),
                 Route("/faults", self.add_fault, methods=["POST"]),
                 Route("/faults", self.list_faults, methods=["GET"]),
                 Route("/faults", self.clear_faults, methods=["DELETE"]),
@@ -119,6 +123,15 @@ class AdminApi:
         except (PointerError, InvalidDocumentError) as error:
             raise AdminError(400, "set" if model.set else "create", str(error)) from error
         return json_response({"resourceId": touched})
+
+    async def stir(self, request: Request) -> Response:
+        model = await _read(request, StirModel)
+        inventory = self._cloud.inventory
+        dice = random.Random(model.seed)  # noqa: S311 - for a repeatable world, not for a secret
+        found = list(inventory.of_subscription(model.subscription_id))
+        for resource in found:
+            inventory.add(encode(stir(resource.document(), dice, self._cloud.clock())))
+        return json_response({"stirred": len(found)})
 
     async def add_fault(self, request: Request) -> Response:
         model = await _read(request, FaultModel)

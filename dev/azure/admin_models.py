@@ -114,6 +114,13 @@ class EditModel(_Model):
     silent: bool = False
 
 
+class StirModel(_Model):
+    """Every resource of the subscription shows what Azure changes by itself; nobody is told."""
+
+    subscription_id: str
+    seed: int = 0
+
+
 class FaultMatchModel(_Model):
     method: str = ""
     path: str = ""
