@@ -96,19 +96,22 @@ async def test_rows_without_id_or_type_are_skipped_and_counted(tenant):
     assert part["resources"] == 5
 
 
-@pytest.mark.parametrize(
-    "name", ["with blank", "100%25", "Größe-ß", "日本", "it's", "semi;colon", "plus+and&"]
-)
-async def test_odd_names_are_read_confirmed_and_removed(tenant, name):
-    document = tenant.account(name)
-    await tenant.azure.edit(create=document)
+async def test_odd_names_are_read_confirmed_and_removed(tenant):
+    names = ("with blank", "100%25", "Größe-ß", "日本", "it's", "semi;colon", "plus+and&")
+    documents = [tenant.account(name) for name in names]
+    for document in documents:
+        await tenant.azure.edit(create=document)
     await tenant.scan()
-    finding = await tenant.finding()
-    assert (finding["resourceId"], finding["change"]) == (document["id"], "added")
-    assert finding["evidence"] == "confirmed"
-    await tenant.azure.edit(document["id"], delete=True)
-    await tenant.scan()
-    assert (await tenant.finding())["status"] == "resolved"
+    seen = {item["resourceId"]: item for item in await tenant.findings()}
+    assert seen.keys() == {document["id"] for document in documents}
+    assert {(item["change"], item["evidence"]) for item in seen.values()} == {
+        ("added", "confirmed")
+    }
+    assert all(item["attribution"] for item in seen.values())
+    for document in documents:
+        await tenant.azure.edit(document["id"], delete=True)
+    assert (await tenant.part())["resources"] == 4
+    assert {item["status"] for item in await tenant.findings()} == {"resolved"}
 
 
 async def test_hash_sign_in_a_name_is_part_of_the_path(tenant):

@@ -1,0 +1,149 @@
+"""Notices: committed with their findings, lost by no crash, told once. I04 I16, faults 9 to 11."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+
+from drift import consumers
+from drift.engine.findings import Event
+from drift.findings import outbox
+from drift.notices import publish
+from settings import Settings
+from tenancy.access import serve
+from tenancy.deployment import Deployment
+from tenancy.queues import Queue, Queues
+
+
+class Killed(BaseException):
+    """The process ends: no `except Exception` may turn it into something else."""
+
+
+class DyingQueues(Queues):
+    """Dies when the notice is to be sent."""
+
+    async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
+        if queue is Queue.NOTICES:
+            raise Killed
+        await super().send(queue, body, delay=delay)
+
+
+@pytest.fixture
+async def dying(settings: Settings):
+    deployment = Deployment(settings)
+    deployment.queues = DyingQueues(deployment._queue_service())
+    yield deployment
+    await deployment.close()
+
+
+async def open_public_access(tenant):
+    """Rated high or worse: it is to be told."""
+    edit = {"/properties/allowBlobPublicAccess": True}
+    await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
+
+
+async def start(tenant):
+    """A scan up to its one scan-subscription message."""
+    scan_id = await tenant.request_scan()
+    (body,) = await tenant.host.take("scan-tenant")
+    await tenant.host.run("scan-tenant", body)
+    (body,) = await tenant.host.take("scan-subscription")
+    return scan_id, body
+
+
+async def test_notice_tells_what_happened_once(tenant):
+    await open_public_access(tenant)
+    await tenant.scan()
+    finding = await tenant.finding()
+    assert finding["severity"] in {"high", "critical"}
+    (notice,) = await tenant.notices()
+    assert notice["events"] == [[finding["id"], "opened"]]
+    assert (notice["outcome"], notice["channel"]) == ("delivered", "inbox")
+    await tenant.scan()
+    assert len(await tenant.notices()) == 1
+    undo = {"/properties/allowBlobPublicAccess": False}
+    await tenant.azure.edit(tenant.account("alpha")["id"], set=undo)
+    await tenant.scan()
+    newest, oldest = await tenant.notices()
+    assert newest["events"] == [[finding["id"], "resolved"]]
+    assert oldest["id"] == notice["id"]
+
+
+async def test_outbox_is_committed_with_the_findings(tenant, dying):
+    await open_public_access(tenant)
+    scan_id, body = await start(tenant)
+    with pytest.raises(Killed):
+        await consumers.scan_subscription(dying, body)
+    finding = await tenant.finding()
+    context = await serve(tenant.host.deployment, tenant.tenant_id)
+    (entry,) = await outbox(context.store, tenant.subscription_id)
+    assert entry.events == ((finding["id"], Event.OPENED.value),)
+    assert await tenant.host.waiting("notices") == 0
+    # The message comes again, as it was not deleted: the notice is sent, the scan ends.
+    await tenant.host.put("scan-subscription", body)
+    assert await tenant.host.drain() == []
+    (notice,) = await tenant.notices()
+    assert (notice["id"], notice["outcome"]) == (entry.notice_id, "delivered")
+    assert await outbox(context.store, tenant.subscription_id) == []
+    assert (await tenant.read_scan(scan_id))["status"] == "complete"
+
+
+async def test_next_scan_publishes_what_an_earlier_one_left(tenant, dying):
+    """Even when the message of the run that died never comes back."""
+    await open_public_access(tenant)
+    _, body = await start(tenant)
+    with pytest.raises(Killed):
+        await consumers.scan_subscription(dying, body)
+    await tenant.scan()
+    (notice,) = await tenant.notices()
+    assert notice["events"] == [[(await tenant.finding())["id"], "opened"]]
+    assert notice["outcome"] == "delivered"
+
+
+async def test_publishing_twice_at_once_is_one_notice(tenant, dying):
+    await open_public_access(tenant)
+    _, body = await start(tenant)
+    with pytest.raises(Killed):
+        await consumers.scan_subscription(dying, body)
+    context = await serve(tenant.host.deployment, tenant.tenant_id)
+    now = datetime.now(UTC)
+    await asyncio.gather(
+        *(publish(context, tenant.subscription_id, now=now) for _ in range(3)),
+    )
+    await tenant.host.drain()
+    (notice,) = await tenant.notices()
+    assert notice["outcome"] == "delivered"
+
+
+async def test_message_of_a_delivered_notice_does_nothing(tenant, written):
+    await open_public_access(tenant)
+    await tenant.scan()
+    (notice,) = await tenant.notices()
+    before = await tenant.etags()
+    body = {"version": 1, "tenant_id": tenant.tenant_id, "notice_id": notice["id"]}
+    await tenant.host.put("notices", body)
+    await tenant.host.put("notices-poison", body)
+    assert await tenant.host.drain() == []
+    assert written(before, await tenant.etags()) == []
+
+
+async def test_severities_that_are_not_wanted_are_not_told(tenant):
+    await tenant.change_settings(notify=["critical"])
+    edit = {"/tags": {"owner": "bob"}}
+    await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
+    await tenant.scan()
+    assert (await tenant.finding())["severity"] != "critical"
+    assert await tenant.notices() == []
+    context = await serve(tenant.host.deployment, tenant.tenant_id)
+    assert await outbox(context.store, tenant.subscription_id) == []
+
+
+async def test_settings_decide_what_is_told(tenant):
+    await tenant.change_settings(notify=["critical", "high", "medium", "low", "informational"])
+    await tenant.azure.edit(tenant.account("alpha")["id"], set={"/tags": {"owner": "bob"}})
+    await tenant.scan()
+    (notice,) = await tenant.notices()
+    assert notice["events"] == [[(await tenant.finding())["id"], "opened"]]
