@@ -48,7 +48,6 @@ _ALIASES = {
 }  # ARM's name for what Resource Graph spells out
 _TYPE = re.compile(r"[\w.-]+(/[\w.$ -]+)+")
 _ENVELOPE = frozenset({"id", "name", "type"})
-_DIGEST_PREFIX = f"{NORMALISER_VERSION}\n".encode()
 
 
 class Identity(NamedTuple):
@@ -107,9 +106,9 @@ def reduce(document: dict[str, Any], identity: Identity, secret_key: bytes) -> b
         return ENCODER.encode(_mend(tree))
 
 
-def digest_of(body: bytes) -> bytes:
-    """16 bytes that stand for a canonical body."""
-    return hashlib.sha256(_DIGEST_PREFIX + body).digest()[:16]
+def digest_of(body: bytes, version: int = NORMALISER_VERSION) -> bytes:
+    """16 bytes that stand for a canonical body, as this version of the normaliser made it."""
+    return hashlib.sha256(b"%d\n%b" % (version, body)).digest()[:16]
 
 
 def walk(value: Any, place: Place, secret_key: bytes, depth: int = 0) -> Any:

@@ -87,6 +87,12 @@ def test_cut_a_document_no_pack_can_hold_is_refused_by_name() -> None:
         list(cut([huge]))
 
 
+def test_unpack_gives_digests_of_an_older_normaliser_as_they_were() -> None:
+    older = replace(document(1), digest=b"an older version")
+    (pack,) = cut([older, document(2)])
+    assert {item.digest for item in unpack(pack.data)} == {older.digest, document(2).digest}
+
+
 def test_unpack_a_bomb_is_refused_before_it_is_inflated() -> None:
     declared = zstandard.ZstdCompressor().compress(bytes(LARGEST_DOCUMENT + 1))
     undeclared = zstandard.ZstdCompressor(write_content_size=False).compress(
