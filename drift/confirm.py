@@ -12,12 +12,12 @@ import msgspec
 from drift.collect import SubscriptionReader
 from drift.engine.canonical import canonicalise
 from drift.engine.compare import compare
+from drift.engine.facts.progress import unfinished_state
 from drift.engine.model import ChangeKind, Difference, Document, Severity
 from errors import DriftError, NotFound
 
 PARALLEL = 8
 MOST_READS = 250  # one burst of ARM's read bucket for a subscription and principal; the rest waits for the next scan
-SETTLED_STATES = frozenset({"succeeded", "failed", "canceled", "cancelled", "ready", ""})
 
 
 class Verdict(StrEnum):
@@ -100,7 +100,7 @@ class Confirmer:
                 raise
             except DriftError:
                 return None
-        return live if _settled(live) else None
+        return None if unfinished_state(live) else live
 
     async def _api_version(self, resource_type: str) -> str:
         """The newest stable API version of a type, '' when its provider does not name the type."""
@@ -127,9 +127,3 @@ def newest_stable(versions: Iterable[str]) -> str:
     """The newest API version that is no preview, else the newest at all. They sort as text: 2024-05-01-preview."""
     ordered = sorted(versions, reverse=True)
     return next((item for item in ordered if "preview" not in item), ordered[0] if ordered else "")
-
-
-def _settled(live: Mapping[str, Any]) -> bool:
-    properties = live.get("properties")
-    state = properties.get("provisioningState") if isinstance(properties, Mapping) else ""
-    return not isinstance(state, str) or state.lower() in SETTLED_STATES
