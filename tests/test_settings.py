@@ -42,9 +42,7 @@ def test_missing_setting_is_named(name: str) -> None:
 
 def test_missing_storage_is_named() -> None:
     with pytest.raises(SettingError, match="DRIFT_TABLE_ENDPOINT"):
-        read_settings(
-            {k: v for k, v in LOCAL.items() if k != "DRIFT_STORAGE_CONNECTION_STRING"}
-        )
+        read_settings({k: v for k, v in LOCAL.items() if k != "DRIFT_STORAGE_CONNECTION_STRING"})
 
 
 @pytest.mark.parametrize(
