@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from ipaddress import ip_network
+from math import inf
 
 import msgspec
 
@@ -100,9 +101,11 @@ class Lowered(_Condition, frozen=True, tag="lowered"):
 
 
 class Less(_Condition, frozen=True, tag="less"):
-    """Weaker is the smaller number: days of retention, instances. A missing value counts as `missing`, if given."""
+    """Weaker is the smaller number: days of retention, instances. A missing value counts as `missing`, if given,
+    and `endless` is the number that stands for no limit."""
 
     missing: float | None = None
+    endless: float | None = None
 
     def direction(self, before: Sequence[Json], after: Sequence[Json]) -> Direction | None:
         then, now = self._number(before), self._number(after)
@@ -112,7 +115,7 @@ class Less(_Condition, frozen=True, tag="less"):
 
     def _number(self, values: Sequence[Json]) -> float | None:
         numbers = [number(text) for text in folded(values)]
-        known = [value for value in numbers if value is not None]
+        known = [inf if value == self.endless else value for value in numbers if value is not None]
         return min(known, default=self.missing)
 
 

@@ -57,6 +57,9 @@ class BuiltInRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kinds: tuple[ChangeKind, ...] = ()
     deep: bool = False  # what is below the paths counts too
     fallback: bool = False
+    values: tuple[
+        str, ...
+    ] = ()  # of a fallback: patterns, one of which the value on either side has to match
     area: str = ""
 
 
@@ -96,7 +99,7 @@ def apply(
     found = [
         verdict
         for path in rule.paths
-        if (verdict := _apply_at(rule, split(path), change, segments, before, after))
+        if (verdict := _apply_at(rule, _segments(path), change, segments, before, after))
     ]
     return max(found, key=_rank, default=None)
 
@@ -162,7 +165,13 @@ def _fall_back(change: Change, resource_type: str) -> Verdict:
 def _is_fallback(rule: BuiltInRule, change: Change) -> bool:
     if rule.kinds and change.kind not in rule.kinds:
         return False
-    return any(SegmentPattern(split(path)).matches(change.path) for path in rule.paths)
+    if rule.values and not any(
+        like(pattern, text)
+        for text in folded([change.before, change.after])
+        for pattern in rule.values
+    ):
+        return False
+    return any(SegmentPattern(_segments(path)).matches(change.path) for path in rule.paths)
 
 
 def _apply_at(
@@ -175,7 +184,8 @@ def _apply_at(
 ) -> Verdict | None:
     if not meets(pattern, segments, deep=rule.deep):
         return None
-    whole = not segments or is_element(segments[-1])
+    several = isinstance(change.before, list) or isinstance(change.after, list)
+    whole = not segments or several or is_element(segments[-1])
     within = whole and len(pattern) > len(segments)
     if within and not isinstance(rule.weak, State):
         return None  # what is new as a whole was nothing before that could have been lowered or touched
@@ -188,6 +198,12 @@ def _apply_at(
             return Verdict(rule.closing, rule.id + CLOSED, decides=not within)
         case None:
             return None
+
+
+@cache
+def _segments(path: str) -> tuple[str, ...]:
+    """Of a rule's path: they are few and asked for with every change."""
+    return split(path)
 
 
 def _rank(verdict: Verdict) -> int:
@@ -212,7 +228,7 @@ def _stands(rule: BuiltInRule, spot: Spot) -> bool:
 def _holds(test: Test, spot: Spot) -> bool:
     """Known and true. What is not known is not true."""
     sources = [(spot.root if at.startswith("/") else spot.beside, at) for at in test.at]
-    known = [find_values(source, split(at)) for source, at in sources if source is not None]
+    known = [find_values(source, _segments(at)) for source, at in sources if source is not None]
     return any(_is_true(test, values) for values in known)
 
 

@@ -47,6 +47,8 @@ TLS = Lowered(order=("1.3|tls1_3", "1.2|tls1_2", "1.0|tls1_0"))
         (Less(), ["7"], [30], CLOSED),
         (Less(), [30], [None], None),
         (Less(missing=90), [None], [7], OPENED),
+        (Less(endless=0), [0], [30], OPENED),
+        (Less(endless=0), [30], [0], CLOSED),
         (Grown(), [["a"]], [["a", "b"]], OPENED),
         (Grown(), [["a"]], [["b"]], OPENED),
         (Grown(), [["a", "b"]], [["a"]], CLOSED),

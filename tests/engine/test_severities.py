@@ -207,6 +207,18 @@ def test_role_assignment_is_rated_by_role_and_scope(role: str, scope: str, rule:
     assert rated.rule == rule
 
 
+def test_list_of_items_that_is_new_as_a_whole_is_rated_as_such() -> None:
+    subnet = {"name": "web", "properties": {"networkSecurityGroup": {"id": "/nsg/a"}}}
+    change = Change("/properties/subnets", ChangeKind.ADDED, None, [subnet])
+    assert rate(change, "microsoft.network/virtualnetworks") == Verdict(Severity.MEDIUM, "changed")
+
+
+def test_switch_about_secrets_is_no_secret() -> None:
+    path = "/properties/addonProfiles/x/config/enableSecretRotation"
+    change = Change(path, ChangeKind.MODIFIED, "false", "true")
+    assert rate(change, "microsoft.containerservice/managedclusters").rule == "changed"
+
+
 def test_values_are_compared_in_any_letter_case_and_form() -> None:
     path, kind = "/properties/supportsHttpsTrafficOnly", "microsoft.storage/storageaccounts"
     assert (
