@@ -83,7 +83,7 @@ def _lot(document: RealDocument) -> bytes:
 def _offers(document: RealDocument, resource_type: str, writable: Writable) -> Iterator[RealEdit]:
     """The edits that a document allows."""
     body = msgspec.json.decode(document.line)
-    if str(body.get("type", "")).lower() != resource_type:
+    if str(body.get("type", "")).lower() != resource_type or not _is_settled(body):
         return
 
     def edit(kind: str, *path: str, **change: Any) -> RealEdit:
@@ -101,6 +101,13 @@ def _offers(document: RealDocument, resource_type: str, writable: Writable) -> I
     sku = body.get("sku")
     if isinstance(sku, dict) and isinstance(sku.get("name"), str):
         yield edit("sku", "sku", "name", set={"/sku/name": f"{sku['name']}{EDITED}"})
+
+
+def _is_settled(body: dict[str, Any]) -> bool:
+    """Whether no operation runs on it: until it has ended, drift is seen but not confirmed."""
+    properties = body.get("properties")
+    state = properties.get("provisioningState") if isinstance(properties, dict) else None
+    return state in (None, "Succeeded")
 
 
 def _edits_of(edit: Any, path: tuple[str, ...], value: Any) -> Iterator[RealEdit]:

@@ -66,7 +66,7 @@ async def test_real_resources_are_silent_until_somebody_edits_them(
     edited = {(edit.resource_id, edit.path) for edit in edits}
     assert {"missed": edited - found, "false": found - edited} == {"missed": set(), "false": set()}
     assert len(findings) == len(edits) == 50
-    assert {finding["status"] for finding in findings} == {"open"}
+    assert {(one["status"], one["evidence"]) for one in findings} == {("open", "confirmed")}
 
 
 def _check_complete(scan: dict[str, Any]) -> None:
