@@ -108,6 +108,16 @@ class Traffic:
         """The first fault in the order they were added that claims the request."""
         return next((one for one in self.faults if one.claims(method, path, directory)), None)
 
+    def record(self, scope: Scope, target: str, status: int, fault: Fault | None) -> None:
+        kind = kind_of(scope["method"], scope["path"])
+        principal = scope.get("azure.principal", "")
+        self.counts[kind] += 1
+        self.log.append(
+            LoggedRequest(
+                scope["method"], target, status, principal, kind, fault.id if fault else 0
+            )
+        )
+
     def summary(self) -> Json:
         return {"counts": dict(self.counts), "log": [asdict(one) for one in self.log]}
 
@@ -123,12 +133,12 @@ class TrafficGate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        method, path = scope["method"], scope["path"]
         query = scope["query_string"].decode("latin-1")
-        target = f"{path}?{query}" if query else path
+        target = f"{scope['path']}?{query}" if query else scope["path"]
         fault = None
         if self._traffic.faults:
-            fault = self._traffic.fault_for(method, target, _directory(scope, path))
+            directory = _directory(scope)
+            fault = self._traffic.fault_for(scope["method"], target, directory)
         status = 0
 
         async def watch(message: Message) -> None:
@@ -138,30 +148,23 @@ class TrafficGate:
             await send(message)
 
         try:
-            if fault is not None:
-                await asyncio.sleep(fault.delay_seconds)
-            if fault is None or not (fault.status or fault.abort):
-                answer = _Altered(watch, fault.replace) if fault and fault.replace else watch
-                await self._app(scope, receive, answer)
-            else:
-                await _answer(fault, watch)
+            await self._serve(fault, scope, receive, watch)
+        finally:
+            self._traffic.record(scope, target, status, fault)
+
+    async def _serve(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault is not None:
+            await asyncio.sleep(fault.delay_seconds)
+            if fault.status or fault.abort:
+                await _answer(fault, send)
+                return
+        altered = _Altered(send, fault.replace) if fault and fault.replace else send
+        try:
+            await self._app(scope, receive, altered)
         except Exception:
             # A mistake of the simulation's own; uvicorn is kept quiet because of the aborted answers.
             traceback.print_exc()
             raise
-        finally:
-            kind = kind_of(method, path)
-            self._traffic.counts[kind] += 1
-            self._traffic.log.append(
-                LoggedRequest(
-                    method,
-                    target,
-                    status,
-                    scope.get("azure.principal", ""),
-                    kind,
-                    fault.id if fault else 0,
-                )
-            )
 
 
 class _Altered:
@@ -190,8 +193,8 @@ class _Altered:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _directory(scope: Scope, path: str) -> str:
-    match = _DIRECTORY_PATH.match(path)
+def _directory(scope: Scope) -> str:
+    match = _DIRECTORY_PATH.match(scope["path"])
     if match:
         return match.group(1)
     return claimed_directory(_header(scope["headers"], b"authorization"))
