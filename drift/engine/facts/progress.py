@@ -1,7 +1,8 @@
 """Whether Azure is still working on a resource. What is read meanwhile is neither the old configuration nor the new.
 
-A resource provider says so in `provisioningState`; every other value than these is final, among them `Succeeded`,
-`Failed` and `Canceled` (Azure Resource Manager resource provider contract, asynchronous operations).
+A resource provider says so in `provisioningState`, a backup in `protectionState`. Every other value than these is
+final, among them `Succeeded`, `Failed` and `Canceled` (Azure Resource Manager resource provider contract,
+asynchronous operations).
 """
 
 from __future__ import annotations
@@ -10,18 +11,25 @@ from collections.abc import Iterator, Mapping
 
 from drift.engine.model import Json
 
-_STATES = frozenset({"provisioningstate", "provisioningstatus", "customhttpsprovisioningstate"})
-_UNFINISHED = frozenset(
+_STATES = frozenset(
     {
-        "accepted", "activating", "adding", "allocating", "applying", "attaching", "building", "configuring",
-        "connecting", "creating", "deleting", "deploying", "detaching", "disabling", "enabling", "initializing",
-        "inprogress", "linking", "migrating", "moving", "new", "notspecified", "ongoing", "patching", "pending",
-        "preparing", "provisioning", "queued", "registering", "regenerating", "removing", "renewing", "resizing",
-        "resolvingdns", "restarting", "restoring", "resuming", "rotating", "running", "scaling", "starting",
-        "stopping", "submitted", "transitioning", "unlinking", "unprovisioning", "updating", "upgrading", "validating",
-        "waiting", "waitingtoprovision",
+        "provisioningstate",
+        "provisioningstatus",
+        "customhttpsprovisioningstate",
+        "currentprotectionstate",
+        "protectionstate",
     }
-)  # fmt: skip
+)
+_UNFINISHED = frozenset(
+    """
+    accepted activating adding allocating applying attaching building configuring configuringprotection
+    connecting creating deleting deploying detaching disabling enabling initializing inprogress irpending
+    linking migrating moving new notspecified ongoing patching pending preparing provisioning queued
+    regenerating registering removing renewing resizing resolvingdns restarting restoring resuming rotating
+    running scaling starting stopping submitted transitioning unlinking unprovisioning updating upgrading
+    validating waiting waitingtoprovision
+    """.split()
+)
 
 
 def unfinished_state(document: Mapping[str, Json]) -> str:

@@ -182,6 +182,14 @@ microsoft.logic/workflows                    /properties/definition/actions/Send
 microsoft.cdn/profiles/customdomains         /properties/hostName
 microsoft.apimanagement/service              /properties/publicNetworkAccess
 microsoft.network/privateendpoints           /properties/privateLinkServiceConnections/*/properties/groupIds/*
+microsoft.appconfiguration/configurationstores/replicas /properties/regionEndpointEnabled
+microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems /properties/protectionState
+microsoft.dataprotection/backupvaults/backupinstances /properties/currentProtectionState
+microsoft.containerservice/managedclusters/agentpools /properties/powerState/code
+microsoft.logic/integrationaccounts/batchconfigurations /properties/releaseCriteria/messageCount
+microsoft.storage/storageaccounts/objectreplicationpolicies /properties/rules/*/filters/minCreationTime
+microsoft.security/assessments/governanceassignments /properties/owner
+microsoft.hybridcompute/machines             /properties/agentUpgrade/desiredVersion
 contoso.made/up                              /tags/createdBy
 contoso.made/up                              /tags/lastModified
 contoso.made/up                              /properties/expirationDate
