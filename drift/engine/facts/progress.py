@@ -20,16 +20,15 @@ _STATES = frozenset(
         "protectionstate",
     }
 )
-_UNFINISHED = frozenset(
-    """
-    accepted activating adding allocating applying attaching building configuring configuringprotection
-    connecting creating deleting deploying detaching disabling enabling initializing inprogress irpending
-    linking migrating moving new notspecified ongoing patching pending preparing provisioning queued
-    regenerating registering removing renewing resizing resolvingdns restarting restoring resuming rotating
-    running scaling starting stopping submitted transitioning unlinking unprovisioning updating upgrading
-    validating waiting waitingtoprovision
-    """.split()
-)
+_WORDS = """
+accepted activating adding allocating applying attaching building configuring configuringprotection
+connecting creating deleting deploying detaching disabling enabling initializing inprogress irpending
+linking migrating moving new notspecified ongoing patching pending preparing provisioning queued
+regenerating registering removing renewing resizing resolvingdns restarting restoring resuming rotating
+running scaling starting stopping submitted transitioning unlinking unprovisioning updating upgrading
+validating waiting waitingtoprovision
+"""
+_UNFINISHED = frozenset(_WORDS.split())
 
 
 def unfinished_state(document: Mapping[str, Json]) -> str:
