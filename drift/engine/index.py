@@ -1,6 +1,6 @@
 """The index of a snapshot: which resources there were, with which configuration, and in which packs that is.
 
-It is all that a scan needs of the state before: three digests a resource, as plain bytes. Documents are loaded only for
+It is all that a scan needs of the state before: four digests a resource, as plain bytes. Documents are loaded only for
 what these digests show to differ.
 """
 
@@ -21,8 +21,8 @@ from drift.engine.model import ResourceKey
 from errors import Corrupt
 
 WIDTH = 16  # bytes of a key and of each digest
-UNKNOWN = bytes(WIDTH)  # the raw digest of a document that did not come as bytes
-_FORMAT = 1
+UNKNOWN = bytes(WIDTH)  # a digest that nothing is recognised by
+_FORMAT = 2
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -46,6 +46,7 @@ class Entry(NamedTuple):
     digest: bytes  # of the canonical form
     raw: bytes  # of the bytes as last read
     pack: int
+    trimmed: bytes = UNKNOWN  # of these bytes without bookkeeping, where nothing but bookkeeping goes (`survey.trim`)
 
 
 class Delta(NamedTuple):
@@ -62,6 +63,7 @@ class _Stored(msgspec.Struct, array_like=True):
     digests: bytes
     raws: bytes
     numbers: bytes
+    trims: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class SnapshotIndex:
     digests: bytes
     raws: bytes
     numbers: bytes  # of packs, 4 bytes each
+    trims: bytes
     snapshot_id: str = field(init=False)
     _heads: array[int] = field(
         init=False, repr=False, compare=False
@@ -101,6 +104,7 @@ class SnapshotIndex:
             b"".join(entry.digest for entry in ordered),
             b"".join(entry.raw for entry in ordered),
             _write_numbers(entry.pack for entry in ordered),
+            b"".join(entry.trimmed for entry in ordered),
         )
 
     def __len__(self) -> int:
@@ -113,7 +117,9 @@ class SnapshotIndex:
         numbers = _read_numbers(self.numbers)
         for position, pack in enumerate(numbers):
             cell = slice(position * WIDTH, (position + 1) * WIDTH)
-            yield Entry(self.keys[cell], self.digests[cell], self.raws[cell], pack)
+            yield Entry(
+                self.keys[cell], self.digests[cell], self.raws[cell], pack, self.trims[cell]
+            )
 
     def key_at(self, position: int) -> bytes:
         return self.keys[position * WIDTH : (position + 1) * WIDTH]
@@ -147,10 +153,10 @@ class SnapshotIndex:
 
     def positions_by_raw(self) -> dict[bytes, int]:
         """Raw digest -> position, of the entries whose raw bytes are known."""
-        cells = range(0, len(self.raws), WIDTH)
-        found = {self.raws[cell : cell + WIDTH]: cell // WIDTH for cell in cells}
-        found.pop(UNKNOWN, None)
-        return found
+        return _positions(self.raws)
+
+    def positions_by_trimmed(self) -> dict[bytes, int]:
+        return _positions(self.trims)
 
     def encode(self) -> bytes:
         """The same index, the same bytes."""
@@ -163,6 +169,7 @@ class SnapshotIndex:
                 self.digests,
                 self.raws,
                 self.numbers,
+                self.trims,
             ),
             order="deterministic",
         )
@@ -175,7 +182,10 @@ class SnapshotIndex:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Corrupt("A snapshot's index cannot be read.") from error
         count = len(stored.keys) // WIDTH
-        columns = (len(stored.keys), len(stored.digests), len(stored.raws), len(stored.numbers) * 4)
+        columns = [
+            len(column) for column in (stored.keys, stored.digests, stored.raws, stored.trims)
+        ]
+        columns.append(len(stored.numbers) * 4)
         if stored.version != _FORMAT or any(length != count * WIDTH for length in columns):
             raise Corrupt("A snapshot's index is not of this form.")
         index = cls(
@@ -185,6 +195,7 @@ class SnapshotIndex:
             stored.digests,
             stored.raws,
             stored.numbers,
+            stored.trims,
         )
         if max(_read_numbers(stored.numbers), default=-1) >= len(stored.packs):
             raise Corrupt("A snapshot's index names a pack that it does not have.")
@@ -220,3 +231,10 @@ def _write_numbers(numbers: Iterable[int]) -> bytes:
 
 def _read_numbers(data: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(data) // 4}I", data)
+
+
+def _positions(column: bytes) -> dict[bytes, int]:
+    cells = range(0, len(column), WIDTH)
+    found = {column[cell : cell + WIDTH]: cell // WIDTH for cell in cells}
+    found.pop(UNKNOWN, None)
+    return found

@@ -1,13 +1,15 @@
 """The fold of a collection against the state before: what every scan does with every document it reads.
 
-A document whose bytes are those of the last read is recognised by their digest and never parsed. One whose bytes differ
-is parsed and digested, and kept only when its configuration is new. Memory grows with what changed.
+A document whose bytes are those of the last read is recognised by their digest and never parsed, nor is one that
+differs in bookkeeping alone. Any other is parsed and digested, and kept only when its configuration is new. Memory
+grows with what changed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, reduce
-from drift.engine.index import WIDTH, Entry, SnapshotIndex
+from drift.engine.index import UNKNOWN, WIDTH, Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
 from drift.engine.scalars import read_number
@@ -26,6 +28,11 @@ Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 MOST_EXAMPLES = 10  # of skipped documents, by reason
 _LONGEST_EXAMPLE = 300
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The members that every write of a resource refreshes. The pattern can match nothing but a whole member: within a
+# string each quote is escaped, and a string before a colon is a name.
+_BOOKKEEPING = re.compile(
+    rb'"(?:etag":"[^"\\]+"|provisioningState":"[^"\\]+"|lastModifiedAt":"\d{4}-\d\d-\d\dT[\d:.+-]+Z?")'
+)
 _DECODER = msgspec.json.Decoder(float_hook=read_number)
 
 
@@ -63,10 +70,11 @@ def split_rows(answer: bytes) -> Page:
 
 
 class Fresh(NamedTuple):
-    """A document that was parsed. Without `document` its configuration is that of the state before."""
+    """What came in other bytes than before. Without `document` its configuration is that of the state before."""
 
     digest: bytes
     raw: bytes
+    trimmed: bytes
     document: Document | None
 
 
@@ -91,10 +99,10 @@ class Collected:
             if self.seen[position]:
                 yield entry
             elif (fresh := self.fresh.get(entry.key)) is not None:
-                yield Entry(entry.key, fresh.digest, fresh.raw, entry.pack)
+                yield Entry(entry.key, fresh.digest, fresh.raw, entry.pack, fresh.trimmed)
         for key, fresh in self.fresh.items():
             if self.previous is None or key not in self.previous:
-                yield Entry(key, fresh.digest, fresh.raw, -1)
+                yield Entry(key, fresh.digest, fresh.raw, -1, fresh.trimmed)
 
 
 class Survey:
@@ -106,6 +114,7 @@ class Survey:
         self._by_raw: dict[bytes, int] = {}
         if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
             self._by_raw = previous.positions_by_raw()
+        self._by_trimmed: dict[bytes, int] | None = None if self._by_raw else {}
         self._seen = bytearray(len(previous) if previous is not None else 0)
         self._fresh: dict[bytes, Fresh] = {}
         self._skipped: Counter[str] = Counter()
@@ -147,33 +156,48 @@ class Survey:
         )
 
     def _add(self, row: Row, raw: bytes) -> None:
+        trimmed = trim(row)
+        if (position := self._find_trimmed(trimmed)) is not None:
+            assert self._previous is not None
+            key = self._previous.key_at(position)
+            self._keep(key, Fresh(self._previous.digest_at(position), raw, trimmed, None))
+            return
         self._parsed += 1
         document = _parse(row)
         if document is None:
             self._skip("no JSON object", bytes(row)[:_LONGEST_EXAMPLE])
             return
         try:
-            key, fresh = self._digest(document, raw)
+            self._keep(*self._digest(document, raw, trimmed))
         except Invalid as error:
             self._skip(error.message, document)
-            return
+
+    def _find_trimmed(self, trimmed: bytes) -> int | None:
+        if self._by_trimmed is None:
+            assert self._previous is not None
+            self._by_trimmed = self._previous.positions_by_trimmed()
+        return self._by_trimmed.get(trimmed)
+
+    def _keep(self, key: bytes, fresh: Fresh) -> None:
         known = self._fresh.get(key)
         self._duplicates += known is not None
         if known is None or fresh[:2] > known[:2]:
             self._fresh[key] = fresh
 
-    def _digest(self, document: dict[str, Any], raw: bytes) -> tuple[bytes, Fresh]:
+    def _digest(self, document: dict[str, Any], raw: bytes, trimmed: bytes) -> tuple[bytes, Fresh]:
         identity = identify(document)
         name = resource_key(identity.resource_id)
         key = bytes.fromhex(name)
         body = reduce(document, identity, self._secret_key)
         digest = digest_of(body)
+        if _BOOKKEEPING.search(body):  # here it is configuration: within a template, for one
+            trimmed = UNKNOWN
         if self._previous is not None and self._previous.digest_of(key) == digest:
-            return key, Fresh(digest, raw, None)
+            return key, Fresh(digest, raw, trimmed, None)
         new = Document(name, identity.resource_id, identity.resource_type, body, digest)
         if not fits(new):
             raise Invalid("The document is too large to be stored.", field="document")
-        return key, Fresh(digest, raw, new)
+        return key, Fresh(digest, raw, trimmed, new)
 
     def _is_outdone(self, key: bytes, fresh: Fresh) -> bool:
         """Whether the resource came twice and its unchanged document stays. Of two, the greater digest stays:
@@ -199,6 +223,16 @@ class Survey:
         examples = self._examples.setdefault(reason, [])
         if len(examples) < MOST_EXAMPLES:
             examples.append(_name(what))
+
+
+def trim(row: Row) -> bytes:
+    """The digest of a document's bytes without bookkeeping.
+
+    Two documents with one such digest differ in the values of bookkeeping at most. That is no difference when none of
+    it is left in the canonical form of one of them: what a fact drops there, it drops whatever the value (an instant
+    is the exception, so only instants are taken out of a member that may hold one).
+    """
+    return hashlib.sha256(_BOOKKEEPING.sub(b"", row)).digest()[:WIDTH]
 
 
 def _parse(row: Row) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from drift.engine.canonical import NORMALISER_VERSION
+from drift.engine.facts import facts_for
 from drift.engine.index import SnapshotIndex, Stamp
 from drift.engine.repacking import plan_packs
 from drift.engine.survey import MOST_EXAMPLES, Collected, Survey, split_rows
@@ -19,6 +20,10 @@ def collect(previous: SnapshotIndex | None, rows: list[bytes]) -> Collected:
     survey = Survey(previous, secret_key=KEY)
     survey.add_page(rows)
     return survey.finish()
+
+
+def digests(collected: Collected) -> list[bytes]:
+    return [entry.digest for entry in collected.entries()]
 
 
 def index_of(rows: list[bytes]) -> SnapshotIndex:
@@ -55,16 +60,61 @@ def test_survey_of_rows_as_views_and_raw_messages(rows: list[bytes], index: Snap
     assert len(collect(None, page.rows).changed) == 100  # type: ignore[arg-type]
 
 
-def test_survey_of_refreshed_bookkeeping_finds_no_change(
+def test_survey_of_refreshed_bookkeeping_parses_nothing(
     rows: list[bytes], index: SnapshotIndex
 ) -> None:
     refreshed = [raw(vnet(number) | {"etag": "2"}) for number in range(100)]
     collected = collect(index, refreshed)
-    assert (collected.parsed, collected.changed, collected.missing) == (100, (), ())
-    assert [entry.digest for entry in collected.entries()] == [
-        entry.digest for entry in index.entries()
-    ]
+    assert (collected.parsed, collected.changed, collected.missing) == (0, (), ())
+    assert digests(collected) == [entry.digest for entry in index.entries()]
     assert {entry.raw for entry in collected.entries()}.isdisjoint(e.raw for e in index.entries())
+    later = plan_packs(index, collected, source="test").build({}).index
+    assert collect(later, refreshed).fresh == {}
+    views = [memoryview(row) for row in refreshed]
+    assert collect(index, views).parsed == 0  # type: ignore[arg-type]
+    page = split_rows(b'{"value":[' + b",".join(refreshed) + b"]}")
+    assert collect(index, page.rows).parsed == 0  # type: ignore[arg-type]
+
+
+def test_survey_of_other_bytes_finds_no_change(rows: list[bytes], index: SnapshotIndex) -> None:
+    respelled = [row.replace(b":", b": ") for row in rows]
+    collected = collect(index, respelled)
+    assert (collected.parsed, collected.changed, collected.missing) == (100, (), ())
+    assert digests(collected) == [entry.digest for entry in index.entries()]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"etag": "1"}, {"etag": 2, "flag": True}),
+        ({"definition": {"etag": "1"}}, {"definition": {"etag": "2"}}),
+        ({"definition": {"provisioningState": "a"}}, {"definition": {"provisioningState": "b"}}),
+        ({"definition": {"provisioningState": ""}}, {"definition": {"provisioningState": "b"}}),
+        ({"definition": {"lastModifiedAt": "x"}}, {"definition": {"lastModifiedAt": "y"}}),
+        ({"note": '"etag":"1"'}, {"note": '"etag":"2"'}),
+        ({"note": 'x\\"etag":"1"'}, {"note": 'x\\"etag":"2"'}),
+    ],
+)
+def test_survey_of_bookkeeping_that_is_configuration_finds_the_change(
+    before: Any, after: Any
+) -> None:
+    """A workflow's definition is written by a person as a whole, whatever its members are called."""
+
+    def workflow(properties: Any) -> bytes:
+        name = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Logic/workflows/w"
+        return raw({"id": name, "type": "Microsoft.Logic/workflows", "properties": properties})
+
+    assert len(collect(index_of([workflow(before)]), [workflow(after)]).changed) == 1
+
+
+def test_bookkeeping_is_dropped_whatever_its_value() -> None:
+    """What the survey relies on when it takes these members for noise without looking at the rest."""
+    for name in ("etag", "provisioningstate"):
+        about = [
+            fact for fact in facts_for("contoso.things/things").facts if fact.segments[-1] == name
+        ]
+        assert about
+        assert all(fact.kind.is_dropping for fact in about)
 
 
 def test_survey_names_what_is_new_changed_and_missing(
@@ -90,6 +140,7 @@ def test_survey_of_another_normaliser_version_parses_everything(
         index.digests,
         index.raws,
         index.numbers,
+        index.trims,
     )
     assert collect(older, rows).parsed == 100
 
