@@ -130,7 +130,7 @@ def test_empty_list_is_an_inventory_and_an_empty_file_is_none(run: Run) -> None:
         ("[1]", "line 2: not a JSON object"),
         ('{"name": "a"}', "line 2: no id"),
         ('{"id": 7}', "line 2: no id"),
-        ('{"id":"/a","x":' + "[" * 5000 + "]" * 5000 + "}", "line 2: nested too deep"),
+        ('{"id":"/a","x":' + "[" * 200_000 + "]" * 200_000 + "}", "line 2: nested too deep"),
     ],
 )
 def test_broken_line_is_named_and_nothing_is_printed(run: Run, broken: str, problem: str) -> None:
