@@ -11,10 +11,12 @@ import json
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from drift.engine.facts.model import Fact, FactKind, TypeFacts
+
+HERE = Path(__file__).parent
 
 _GENERATED = (
     (FactKind.READ_ONLY, "Azure sets it; no request of the resource's API takes it"),
@@ -96,7 +98,7 @@ def _leaves(
 @cache
 def _generated(namespace: str) -> Mapping[str, Any]:
     """The generated entries of one provider namespace, by type. Namespaces without a package have none."""
-    path = files(__package__) / "readonly" / f"{namespace}.json"
+    path = HERE / "readonly" / f"{namespace}.json"
     if not path.is_file():
         return {}
     entries: Mapping[str, Any] = json.loads(path.read_bytes())["types"]
@@ -104,5 +106,5 @@ def _generated(namespace: str) -> Mapping[str, Any]:
 
 
 def _lines(name: str) -> Iterator[dict[str, Any]]:
-    text = (files(__package__) / name).read_text(encoding="utf-8")
+    text = (HERE / name).read_text(encoding="utf-8")
     return (json.loads(line) for line in text.splitlines() if line.strip())
