@@ -22,7 +22,8 @@ _STATES = frozenset(
 )
 _WORDS = """
 accepted activating adding allocating applying attaching building configuring configuringprotection
-connecting creating deleting deploying detaching disabling enabling initializing inprogress irpending
+connecting creating deleting deploying detaching disabling enabling initializing
+initialreplicationinprogress initialreplicationrecoverycompletionpending inprogress irpending
 linking migrating moving new notspecified ongoing patching pending preparing provisioning queued
 regenerating registering removing renewing resizing resolvingdns restarting restoring resuming rotating
 running scaling starting stopping submitted transitioning unlinking unprovisioning updating upgrading
