@@ -21,14 +21,6 @@ async def drift(tenant):
     await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
 
 
-async def start(tenant):
-    """A scan up to its scan-subscription messages."""
-    scan_id = await tenant.request_scan()
-    (body,) = await tenant.host.take("scan-tenant")
-    await tenant.host.run("scan-tenant", body)
-    return scan_id, await tenant.host.take("scan-subscription")
-
-
 def message(tenant, scan_id, subscription_id=""):
     return {
         "version": 1,
@@ -45,13 +37,12 @@ async def expect_one_of_each(tenant, scan_id):
     assert len(finding["steps"]) == 1
     (notice,) = await tenant.notices()
     assert (notice["events"], notice["outcome"]) == ([[finding["id"], "opened"]], "delivered")
-    history = [key for key in await tenant.rows() if key[0] == "configurationhistory"]
-    assert len(history) == 1
+    assert len(await tenant.rows("configurationhistory")) == 1
 
 
 async def test_same_message_twice_at_once_is_one_scan(tenant):
     await drift(tenant)
-    scan_id, (body,) = await start(tenant)
+    scan_id, (body,) = await tenant.fan_out()
     await asyncio.gather(*(tenant.host.run("scan-subscription", body) for _ in range(2)))
     # The one that found the subscription busy put its message back for later.
     assert await tenant.host.waiting("scan-subscription") == 1
@@ -63,7 +54,7 @@ async def test_same_message_twice_at_once_is_one_scan(tenant):
 
 async def test_message_that_comes_again_changes_nothing(tenant, written):
     await drift(tenant)
-    scan_id, (body,) = await start(tenant)
+    scan_id, (body,) = await tenant.fan_out()
     await tenant.host.run("scan-subscription", body)
     assert await tenant.host.drain() == []
     before = await tenant.etags()
@@ -90,8 +81,8 @@ async def test_scan_tenant_twice_at_once_is_one_scan(tenant):
 async def test_two_scans_of_one_subscription_do_not_mix(tenant):
     """The later one waits for the lease and then finds nothing left to do."""
     await drift(tenant)
-    first, (one,) = await start(tenant)
-    second, (two,) = await start(tenant)
+    first, (one,) = await tenant.fan_out()
+    second, (two,) = await tenant.fan_out()
     assert first != second
     await asyncio.gather(
         tenant.host.run("scan-subscription", one), tenant.host.run("scan-subscription", two)
@@ -122,7 +113,7 @@ async def test_unreadable_message_is_given_up_and_harms_nobody(tenant, written, 
 
 
 async def test_part_that_cannot_be_scanned_fails_visibly(tenant):
-    scan_id, (body,) = await start(tenant)
+    scan_id, (body,) = await tenant.fan_out()
     client = tenant.tables.get_table_client("subscription")
     await client.delete_entity(tenant.tenant_id, f"s.{tenant.subscription_id}")
     await tenant.host.put("scan-subscription", body)
@@ -151,7 +142,7 @@ async def test_given_up_messages_end_what_they_were_for(tenant, written):
 
 async def test_given_up_notice_stays_listed_with_the_reason(tenant):
     await drift(tenant)
-    _, (body,) = await start(tenant)
+    _, (body,) = await tenant.fan_out()
     await tenant.host.run("scan-subscription", body)
     (notice,) = await tenant.host.take("notices")
     await tenant.host.put("notices-poison", notice)
@@ -176,7 +167,7 @@ async def test_poison_for_what_does_not_exist_is_dropped(tenant, written):
 async def test_messages_of_a_closed_tenant_are_dropped(tenant, operator: Product, written, action):
     """I15."""
     await drift(tenant)
-    scan_id, _ = await start(tenant)
+    scan_id, _ = await tenant.fan_out()
     path = f"/api/tenants/{tenant.tenant_id}"
     if action == "suspend":
         await operator.request("POST", f"{path}/suspend")
@@ -205,8 +196,8 @@ async def test_message_naming_a_foreign_subscription_does_nothing(tenant, new_te
     await other.add(other.account("alpha"))
     await other.scan()
     await drift(tenant)
-    scan_id, (body,) = await start(tenant)
-    other_scan, _ = await start(other)
+    scan_id, (body,) = await tenant.fan_out()
+    other_scan, _ = await other.fan_out()
     own, foreign = await tenant.etags(), await other.etags()
     await tenant.azure.clear_requests()
     for scan in (scan_id, other_scan):

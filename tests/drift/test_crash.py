@@ -104,11 +104,8 @@ async def test_death_before_any_step_leads_to_the_same_outcome(tenant, settings,
         finding = await tenant.finding()
         assert finding["changes"][-1]["after"] == value, steps
         assert finding["status"] == "open"
-        history = [
-            key
-            for table, key in await tenant.rows()
-            if table == "configurationhistory" and key.endswith(scan_id)
-        ]
+        rows = await tenant.rows("configurationhistory")
+        history = [key for _, key in rows if key.endswith(scan_id)]
         assert len(history) == 1, steps
         # It opened once, and that was told once: later rounds change the value and not the severity.
         (notice,) = await tenant.notices()

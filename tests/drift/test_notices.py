@@ -45,15 +45,6 @@ async def open_public_access(tenant):
     await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
 
 
-async def start(tenant):
-    """A scan up to its one scan-subscription message."""
-    scan_id = await tenant.request_scan()
-    (body,) = await tenant.host.take("scan-tenant")
-    await tenant.host.run("scan-tenant", body)
-    (body,) = await tenant.host.take("scan-subscription")
-    return scan_id, body
-
-
 async def test_notice_tells_what_happened_once(tenant):
     await open_public_access(tenant)
     await tenant.scan()
@@ -74,7 +65,7 @@ async def test_notice_tells_what_happened_once(tenant):
 
 async def test_outbox_is_committed_with_the_findings(tenant, dying):
     await open_public_access(tenant)
-    scan_id, body = await start(tenant)
+    scan_id, (body,) = await tenant.fan_out()
     with pytest.raises(Killed):
         await consumers.scan_subscription(dying, body)
     finding = await tenant.finding()
@@ -94,7 +85,7 @@ async def test_outbox_is_committed_with_the_findings(tenant, dying):
 async def test_next_scan_publishes_what_an_earlier_one_left(tenant, dying):
     """Even when the message of the run that died never comes back."""
     await open_public_access(tenant)
-    _, body = await start(tenant)
+    _, (body,) = await tenant.fan_out()
     with pytest.raises(Killed):
         await consumers.scan_subscription(dying, body)
     await tenant.scan()
@@ -105,7 +96,7 @@ async def test_next_scan_publishes_what_an_earlier_one_left(tenant, dying):
 
 async def test_publishing_twice_at_once_is_one_notice(tenant, dying):
     await open_public_access(tenant)
-    _, body = await start(tenant)
+    _, (body,) = await tenant.fan_out()
     with pytest.raises(Killed):
         await consumers.scan_subscription(dying, body)
     context = await serve(tenant.host.deployment, tenant.tenant_id)

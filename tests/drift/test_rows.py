@@ -1,11 +1,16 @@
-"""What rests in storage after real work: every row is in its tenant's partition, and what is outside holds ids only."""
+"""What rests in storage after real work: every row is in its tenant's partition, what is outside holds ids only,
+and no row holds a secret.
+"""
 
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 
+from drift.engine.packing import unpack
+from tenancy.rows import join_binary
 from tenancy.tenants import PLATFORM
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -77,3 +82,48 @@ async def test_rows_of_one_tenant_name_nothing_of_the_other(two):
         text = str(await one.rows())
         assert one.subscription_id in text
         assert [canary for canary in canaries if canary in text] == []
+
+
+async def test_secret_is_nowhere_and_its_change_is_found(tenant, caplog):
+    """Promise 7: what looks like a secret rests in no row and in no log."""
+    caplog.set_level("DEBUG")
+    canaries = [f"canary-{uuid.uuid4().hex}" for _ in range(4)]
+    site = {
+        "id": tenant.id_of("Microsoft.Web/sites", "web"),
+        "name": "web",
+        "type": "Microsoft.Web/sites",
+        "location": "westeurope",
+        "properties": {
+            "adminPassword": canaries[0],
+            "siteConfig": {
+                "appSettings": [
+                    {"name": "API_KEY", "value": canaries[1]},
+                    {"name": "db", "value": f"Server=x;Password={canaries[2]};"},
+                ]
+            },
+        },
+    }
+    await tenant.add(site)
+    await tenant.scan()
+    await tenant.capture()
+    await tenant.azure.edit(site["id"], set={"/properties/adminPassword": canaries[3]})
+    await tenant.scan()
+    finding = await tenant.finding()
+    (change,) = finding["changes"]
+    assert change["path"] == "/properties/adminPassword"
+    assert change["before"].startswith("hmac:")
+    assert change["after"].startswith("hmac:")
+    assert change["before"] != change["after"]
+    rows = await tenant.rows()
+    packs = [row for (table, key), row in rows.items() if table == "pack" and key[:2] == "p."]
+    stored = [document.body for row in packs for document in unpack(join_binary(row))]
+    assert any(b"adminPassword" in body for body in stored)
+    stored += [
+        value if isinstance(value, bytes) else str(value).encode()
+        for row in rows.values()
+        for value in row.values()
+    ]
+    logged = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    for canary in (*canaries, tenant.organisation.secret):
+        assert not any(canary.encode() in value for value in stored)
+        assert canary not in logged

@@ -21,7 +21,7 @@ async def hourly(new_tenant, operator):
 
 
 async def due_at(tenant):
-    return (await tenant.rows())["tenant", "tenant"].get("next_scan_at")
+    return (await tenant.rows("tenant"))["tenant", "tenant"].get("next_scan_at")
 
 
 async def scans(tenant):

@@ -54,15 +54,15 @@ async def test_deleted_resource_is_a_confirmed_removal(tenant):
     assert (finding["status"], finding["evidence"]) == ("open", "confirmed")
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-async def test_provider_that_does_not_say_404_keeps_the_resource(tenant, status):
+async def test_provider_that_does_not_say_404_keeps_the_resource(tenant):
     network = tenant.network("net")
     await tenant.azure.edit(network["id"], delete=True)
-    await tenant.get_fault(network["id"], status=status, headers={"Retry-After": "3600"})
-    part = await tenant.part()
-    assert (part["resources"], part["changed"], part["findings"]) == (4, 0, 0)
-    assert await changes(tenant) == []
-    await tenant.azure.clear_faults()
+    for status in (401, 403, 429, 500, 503):
+        await tenant.get_fault(network["id"], status=status, headers={"Retry-After": "3600"})
+        part = await tenant.part()
+        assert (part["resources"], part["changed"], part["findings"]) == (4, 0, 0), status
+        assert await changes(tenant) == []
+        await tenant.azure.clear_faults()
     await tenant.scan()
     assert await changes(tenant) == [("net", "removed", "open")]
 
@@ -190,7 +190,7 @@ async def test_held_back_scan_that_is_repeated_still_holds_back(crowd):
     (start,) = await crowd.host.take("scan-tenant")
     await crowd.host.run("scan-tenant", start)
     (body,) = await crowd.host.take("scan-subscription")
-    before = await crowd.rows()
+    before = await crowd.rows("scan")
     await crowd.host.run("scan-subscription", body)
     # As if the process had died before it wrote that the part has ended.
     client = crowd.tables.get_table_client("scan")
@@ -205,11 +205,9 @@ async def test_held_back_scan_that_is_repeated_still_holds_back(crowd):
     assert (await crowd.part())["changed"] == 12
 
 
-async def test_history_has_one_row_a_change(tenant, written):
-    before = await tenant.etags()
+async def test_history_has_one_row_a_change(tenant):
+    assert await tenant.rows("configurationhistory") == {}
     edit = {"/properties/minimumTlsVersion": "TLS1_0"}
     await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
     await tenant.scan()
-    after = await tenant.etags()
-    history = [key for table, key in written(before, after) if table == "configurationhistory"]
-    assert len(history) == 1
+    assert len(await tenant.rows("configurationhistory")) == 1
