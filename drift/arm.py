@@ -27,10 +27,10 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from errors import Invalid, NotFound, Refused, Unavailable, Unreadable
 from tenancy.access import TenantContext
+from tenancy.connections import TenantCredential
 from tenancy.retry import call_with_retry
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.rest import AsyncHttpResponse
 
 SERVICE = "Azure Resource Manager"
@@ -48,10 +48,10 @@ class OneHostPolicy(SansIOHTTPPolicy[HttpRequest, Any]):
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()
-        self._origin = urlsplit(endpoint)[:2]
+        self._origin = _origin(endpoint)
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        if urlsplit(request.http_request.url)[:2] != self._origin:
+        if _origin(request.http_request.url) != self._origin:
             raise Unavailable("Azure pointed to another host. The request was not sent.")
 
 
@@ -59,15 +59,16 @@ class Arm:
     """ARM with the credential of one tenant."""
 
     def __init__(
-        self, endpoint: str, scope: str, credential: AsyncTokenCredential, transport: Any
+        self, endpoint: str, scope: str, credential: TenantCredential, transport: Any
     ) -> None:
         policies = [
             RequestIdPolicy(),
             HeadersPolicy(),
             UserAgentPolicy("azure-drift-detector"),
             OneHostPolicy(endpoint),
-            AsyncARMChallengeAuthenticationPolicy(credential, scope),
+            AsyncARMChallengeAuthenticationPolicy(credential.token_source, scope),
         ]
+        self._only_directory = credential.only_directory
         self._endpoint = endpoint
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             endpoint, policies=policies, transport=transport
@@ -79,8 +80,14 @@ class Arm:
             HttpRequest("GET", self._url(path), params={"api-version": api_version}), scope, budget
         )
 
+    def may_read(self, directory_id: str) -> bool:
+        """Whether a subscription of this directory is the tenant's to read, whatever the credential can see."""
+        return not self._only_directory or directory_id.lower() == self._only_directory
+
     async def get_link(self, url: str, *, scope: str, budget: float = 60.0) -> Answer:
-        """GETs a `nextLink`; refused when it leaves the configured host."""
+        """GETs a `nextLink`; refused when it leaves the configured host or the scope that it continues."""
+        if not urlsplit(url).path.lower().startswith(scope.lower()):
+            raise Unavailable(f"Reading {scope}: Azure pointed to another scope.")
         return await self._send(HttpRequest("GET", url), scope, budget)
 
     async def post(
@@ -115,7 +122,7 @@ class Arm:
             raise _mapped(error, scope) from error
 
 
-def open_arm(context: TenantContext, credential: AsyncTokenCredential) -> Arm:
+def open_arm(context: TenantContext, credential: TenantCredential) -> Arm:
     """ARM as the tenant sees it."""
     settings = context.deployment.settings
     return Arm(settings.arm_endpoint, settings.arm_scope, credential, context.deployment.transport)
@@ -130,6 +137,13 @@ def decode(answer: Answer, *, scope: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Unavailable(f"{SERVICE} answered no JSON object for {scope}.")
     return document
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and authority; the port that a scheme has anyway says nothing."""
+    scheme, authority = urlsplit(url)[:2]
+    default = {"https": ":443", "http": ":80"}.get(scheme, "")
+    return scheme, authority.lower().removesuffix(default)
 
 
 def _mapped(error: HttpResponseError, scope: str) -> Exception:

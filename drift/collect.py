@@ -106,7 +106,12 @@ class SubscriptionReader:
                 scope=self.scope,
                 permission=READ_ACTION,
             ) from error
-        state = str(decode(answer, scope=self.scope).get("state", "Enabled"))
+        subscription = decode(answer, scope=self.scope)
+        if not self._arm.may_read(str(subscription.get("tenantId", ""))):
+            raise Unreadable(
+                "The subscription is in another directory than this tenant's.", scope=self.scope
+            )
+        state = str(subscription.get("state", "Enabled"))
         if state not in {"Enabled", "Warned", "PastDue"}:
             raise Unreadable(f"The subscription is {state} in Azure.", scope=self.scope)
 
@@ -193,7 +198,7 @@ class SubscriptionReader:
 
 
 async def list_subscriptions(arm: Arm) -> list[SeenSubscription]:
-    """All subscriptions that the tenant's credential can see."""
+    """All subscriptions that the tenant's credential can see and may read."""
     scope = "/subscriptions"
     answer = await arm.get(scope, SUBSCRIPTION_API, scope=scope)
     found: list[SeenSubscription] = []
@@ -202,7 +207,11 @@ async def list_subscriptions(arm: Arm) -> list[SeenSubscription]:
         values = document.get("value")
         if not isinstance(values, list):
             raise Unavailable("Azure answered no list of subscriptions.")
-        found.extend(_read_subscription(value) for value in values)
+        found.extend(
+            _read_subscription(value)
+            for value in values
+            if arm.may_read(str(value.get("tenantId", "")))
+        )
         link = document.get("nextLink")
         if not link:
             return found

@@ -52,8 +52,19 @@ class TestLine:
     fix: str = ""
 
 
-async def verify(new: NewConnection, settings: Settings, *, now: datetime) -> None:
-    """Proves that Entra ID accepts the credential, before anything of it is stored. Raises Invalid, or Refused."""
+async def verify(
+    new: NewConnection, settings: Settings, *, home: DirectoryId, now: datetime
+) -> None:
+    """Proves that Entra ID accepts the credential, before anything of it is stored. Raises Invalid, or Refused.
+
+    Without a secret of its own a tenant could point the deployment's identity at any organisation that trusts it:
+    such a connection is to the tenant's `home` directory or none.
+    """
+    if new.kind not in NEEDS_SECRET and new.directory_id != home:
+        raise Invalid(
+            f"A connection of kind {new.kind} reads the tenant's own directory, {home}.",
+            field="directoryId",
+        )
     if new.kind in NEEDS_SECRET and not new.secret:
         raise Invalid(f"A connection of kind {new.kind} needs its secret.", field="secret")
     if new.kind not in NEEDS_SECRET and new.secret:
@@ -74,7 +85,7 @@ async def set_connection(
     context: TenantContext, new: NewConnection, *, now: datetime
 ) -> Connection:
     """Verifies a connection and stores it: the secret in Key Vault, the rest in the tenant's row."""
-    await verify(new, context.deployment.settings, now=now)
+    await verify(new, context.deployment.settings, home=context.tenant.directory_id, now=now)
     before = await context.store.find(Table.CONNECTION, ROW)
     name = await context.vault.keep("connection", new.secret) if new.secret else ""
     connection = _connection(new, name, now=now, actor=context.actor.name)
@@ -100,7 +111,7 @@ async def test_connection(context: TenantContext) -> list[TestLine]:
     connection = await get_connection(context.store)
     credential = await context.credential()
     try:
-        await _token(credential, context.deployment.settings.arm_scope)
+        await _token(credential.token_source, context.deployment.settings.arm_scope)
     except Refused as error:
         fix = "Check client id and secret of the app registration, and that its secret has not expired."
         return [TestLine("token", False, error.message, fix)]

@@ -51,7 +51,7 @@ async def provision(
     check(new.preferences)
     if new.connection:
         try:
-            await verify(new.connection, deployment.settings, now=now)
+            await verify(new.connection, deployment.settings, home=new.directory_id, now=now)
         except Refused as error:
             raise Invalid(error.message, field="connection.secret") from error
     context = await _record(deployment, principal, new, now=now)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from errors import Conflict, Forbidden, NotFound
 from tenancy.audit import SYSTEM, Actor, record_entry
+from tenancy.connections import TenantCredential
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.principal import Principal
@@ -20,9 +20,6 @@ from tenancy.roles import DENIALS, Permission, Role, allows
 from tenancy.store import Table, TenantStore
 from tenancy.tenants import ROW, Tenant, TenantStatus, find_user, read_tenant
 from tenancy.vault import TenantVault
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
 
 UNKNOWN = "There is no such tenant."
 
@@ -42,7 +39,7 @@ class TenantContext:
         if not allows(self.role, permission):
             raise Forbidden(DENIALS[permission])
 
-    async def credential(self) -> AsyncTokenCredential:
+    async def credential(self) -> TenantCredential:
         """The tenant's own credential towards Azure."""
         return await self.deployment.credentials.of(self.tenant.tenant_id, self.store, self.vault)
 

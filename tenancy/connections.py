@@ -2,6 +2,9 @@
 
 One credential object per (tenant, connection generation): azure-identity keeps tokens inside the object, so nothing is
 shared between tenants. The authority comes from the deployment's settings, never from the tenant.
+
+Two kinds of connection use an identity of the deployment, which other organisations let in as well. They reach the
+tenant's own directory only, the one that the platform operator gave the tenant.
 """
 
 from __future__ import annotations
@@ -35,6 +38,14 @@ class ConnectionKind(StrEnum):
 
 
 NEEDS_SECRET = frozenset({ConnectionKind.CLIENT_SECRET, ConnectionKind.CERTIFICATE})
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCredential:
+    """A tenant's credential, and where it may be used."""
+
+    token_source: AsyncTokenCredential
+    only_directory: str  # whose subscriptions it may read; '' when what Azure shows it is the tenant's own affair
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +97,23 @@ class Credentials:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._known: dict[TenantId, tuple[str, AsyncTokenCredential]] = {}
+        self._known: dict[TenantId, tuple[str, TenantCredential]] = {}
 
     async def of(
         self, tenant_id: TenantId, store: TenantStore, vault: TenantVault
-    ) -> AsyncTokenCredential:
+    ) -> TenantCredential:
         """The tenant's credential. Raises NotFound without a connection or when its secret is gone."""
         connection = await get_connection(store)
         known = self._known.get(tenant_id)
         if known and known[0] == connection.generation:
             return known[1]
         secret = await vault.read(connection.secret_name) if connection.secret_name else ""
-        credential = make_credential(connection, secret, self._settings)
+        # Lighthouse shows the app's identity the subscriptions of every organisation that delegated some.
+        shared = connection.kind is ConnectionKind.LIGHTHOUSE
+        credential = TenantCredential(
+            make_credential(connection, secret, self._settings),
+            connection.directory_id if shared else "",
+        )
         await self.forget(tenant_id)
         if len(self._known) >= LARGEST_CACHE:
             await self.forget(next(iter(self._known)))
@@ -107,7 +123,7 @@ class Credentials:
     async def forget(self, tenant_id: TenantId) -> None:
         known = self._known.pop(tenant_id, None)
         if known:
-            await known[1].close()
+            await known[1].token_source.close()
 
     async def close(self) -> None:
         for tenant_id in list(self._known):

@@ -1,0 +1,87 @@
+"""Connections that use an identity of the deployment reach the tenant's own directory and no other, whoever else trusts
+that identity."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from dev.azure.admin import AzureAdmin
+from dev.demo.client import Product, ProductError
+from drift.arm import open_arm
+from drift.collect import SubscriptionReader
+from errors import Unreadable
+from tenancy.access import serve
+from tenancy.deployment import Deployment
+
+
+def connection(kind: str, directory_id: str) -> dict[str, str]:
+    return {"kind": kind, "directoryId": directory_id}
+
+
+@pytest.fixture
+async def app_object_id(environment: dict[str, str]) -> str:
+    """The object id of the app's managed identity."""
+    trust = ssl.create_default_context(cafile=environment["SSL_CERT_FILE"])
+    headers = {"X-IDENTITY-HEADER": environment["IDENTITY_HEADER"]}
+    query = {"resource": "https://management.azure.com", "api-version": "2019-08-01"}
+    async with httpx.AsyncClient(verify=trust) as client:
+        answer = await client.get(environment["IDENTITY_ENDPOINT"], params=query, headers=headers)
+    claims = answer.json()["access_token"].split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(claims + "=="))["oid"])
+
+
+async def delegate(azure: AzureAdmin, organisation: Any, object_id: str) -> None:
+    await azure.put_subscription(
+        organisation.subscription_id,
+        directory_id=organisation.directory_id,
+        displayName="delegated",
+        readers=[],
+        delegatedTo=[object_id],
+    )
+
+
+@pytest.mark.parametrize("kind", ["federated", "lighthouse"])
+async def test_identity_of_the_deployment_is_not_for_foreign_directories(
+    operator: Product, url: str, new_organisation: Any, kind: str
+) -> None:
+    own, foreign = await new_organisation(), await new_organisation()
+    tenant = await operator.request("POST", "/api/tenants", own.tenant_body())
+    async with Product(url, own.admin_header, tenant["id"]) as admin:
+        before = await admin.request("GET", "/api/connection")
+        with pytest.raises(ProductError, match=r"422.*directoryId"):
+            await admin.request("PUT", "/api/connection", connection(kind, foreign.directory_id))
+        assert await admin.request("GET", "/api/connection") == before
+    body = own.tenant_body(connection=connection(kind, foreign.directory_id))
+    with pytest.raises(ProductError, match=r"422.*directoryId"):
+        await operator.request("POST", "/api/tenants", body)
+
+
+async def test_lighthouse_reads_the_tenants_own_subscriptions_alone(
+    operator: Product,
+    url: str,
+    azure: AzureAdmin,
+    deployment: Deployment,
+    new_organisation: Any,
+    app_object_id: str,
+) -> None:
+    own, foreign = await new_organisation(), await new_organisation()
+    await delegate(azure, own, app_object_id)
+    await delegate(azure, foreign, app_object_id)
+    body = own.tenant_body(connection=connection("lighthouse", own.directory_id))
+    tenant = await operator.request("POST", "/api/tenants", body)
+    async with Product(url, own.admin_header, tenant["id"]) as admin:
+        listed = await admin.request("POST", "/api/subscriptions/refresh")
+        assert [row["id"] for row in listed["value"]] == [own.subscription_id]
+        lines = (await admin.request("POST", "/api/connection/test"))["value"]
+        assert [line for line in lines if not line["ok"]] == []
+    context = await serve(deployment, tenant["id"])
+    arm = open_arm(context, await context.credential())
+    await SubscriptionReader(arm, own.subscription_id).probe()
+    with pytest.raises(Unreadable, match="another directory"):
+        await SubscriptionReader(arm, foreign.subscription_id).probe()
