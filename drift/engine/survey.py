@@ -31,7 +31,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The members that every write of a resource refreshes. The pattern can match nothing but a whole member: within a
 # string each quote is escaped, and a string before a colon is a name.
 _BOOKKEEPING = re.compile(
-    rb'"(?:etag":"[^"\\]+"|provisioningState":"[^"\\]+"|lastModifiedAt":"\d{4}-\d\d-\d\dT[\d:.+-]+Z?")'
+    rb'"(?:(?:etag|provisioningState)":"(?!")[^"\\]*(?:\\.[^"\\]*)*"'
+    rb'|lastModifiedAt":"\d{4}-\d\d-\d\dT[\d:.+-]+Z?")'
 )
 _DECODER = msgspec.json.Decoder(float_hook=read_number)
 

@@ -63,7 +63,7 @@ def test_survey_of_rows_as_views_and_raw_messages(rows: list[bytes], index: Snap
 def test_survey_of_refreshed_bookkeeping_parses_nothing(
     rows: list[bytes], index: SnapshotIndex
 ) -> None:
-    refreshed = [raw(vnet(number) | {"etag": "2"}) for number in range(100)]
+    refreshed = [raw(vnet(number) | {"etag": 'W/"2"'}) for number in range(100)]
     collected = collect(index, refreshed)
     assert (collected.parsed, collected.changed, collected.missing) == (0, (), ())
     assert digests(collected) == [entry.digest for entry in index.entries()]
