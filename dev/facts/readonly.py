@@ -6,7 +6,7 @@ and another for requests. So a path is read-only only when the answer says so an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ _Place: TypeAlias = "tuple[str, tuple[str, ...]]"
 """A model, and how far into one of its flattened members."""
 
 _MAX_DEPTH = 24  # of names; the deepest path of the real documents has 16
+_MOST_VISITED = 9  # of names; deeper, requests of a few types branch without end
 
 
 @dataclass(slots=True)
@@ -52,6 +53,25 @@ class Derivation:
     def derive(self, results: Iterable[str], bodies: Iterable[str]) -> Paths:
         places = frozenset((name, ()) for name in results)
         return self._walk(places, frozenset((name, ()) for name in bodies), (), frozenset())
+
+    def settable(self, bodies: Iterable[str], visit: Callable[[tuple[str, ...]], bool]) -> None:
+        """Visits every path that a request takes, from the root down; below one it stops where `visit` says so."""
+        self._visit(frozenset((name, ()) for name in bodies), (), frozenset(), visit)
+
+    def _visit(
+        self,
+        request: frozenset[_Place],
+        path: tuple[str, ...],
+        above: frozenset[frozenset[_Place]],
+        visit: Callable[[tuple[str, ...]], bool],
+    ) -> None:
+        if request in above or len(path) > _MOST_VISITED:
+            return
+        for name, slot in sorted(self._slots(request).items()):
+            here = (*path, name)
+            if not slot.read_only and visit(here) and slot.places:
+                below = here + ("*",) * slot.depth
+                self._visit(frozenset(slot.places), below, above | {request}, visit)
 
     def _walk(
         self,
