@@ -31,7 +31,7 @@ def _measure(count: int, recorded: Path | None) -> Iterator[Figure]:
     _tell(
         f"{len(work.edits)} changed, {len(work.reordered)} reordered, {len(work.refreshed)} refreshed"
     )
-    seconds, figures = measure_speed(work, make_work(documents, refresh_all=True))
+    seconds, figures = measure_speed(work, make_work(documents, rewrite_all=True))
     yield from figures
     yield from compare_peers(work, seconds / count)
     yield from measure_packing(documents)

@@ -50,14 +50,14 @@ class Figure:
         }
 
 
-def measure_speed(work: Work, refreshed: Work) -> tuple[float, list[Figure]]:
+def measure_speed(work: Work, rewritten: Work) -> tuple[float, list[Figure]]:
     """The seconds of a whole comparison, and what they are beside the bound."""
-    baseline, slow_baseline = Baseline(work.before), Baseline(refreshed.before)
+    baseline, slow_baseline = Baseline(work.before), Baseline(rewritten.before)
     bound = whole = slow = float("inf")
     for _ in range(ROUNDS):
         bound = min(bound, _seconds(lambda: run_bound(work.after)))
         whole = min(whole, _seconds(lambda: scan(baseline, work.after)))
-        slow = min(slow, _seconds(lambda: scan(slow_baseline, refreshed.after)))
+        slow = min(slow, _seconds(lambda: scan(slow_baseline, rewritten.after)))
     found = {difference.resource_id: difference for difference in scan(baseline, work.after)}
     expected = {_id_of(work.after[number]): paths for number, paths in work.edits.items()}
     exact = sum(
@@ -67,7 +67,7 @@ def measure_speed(work: Work, refreshed: Work) -> tuple[float, list[Figure]]:
     )
     return whole, [
         Figure("whole comparison", bound / whole, "x bound", 2.0),
-        Figure("whole comparison, all bytes differ", bound / slow, "x bound", 0.55),
+        Figure("whole comparison, every document parsed", bound / slow, "x bound", 0.55),
         Figure("misses, ours", len(expected.keys() - found.keys()), "documents", 0, most=True),
         Figure(
             "false alarms, ours", len(found.keys() - expected.keys()), "documents", 0, most=True
@@ -130,6 +130,7 @@ def _sample(work: Work, size: int) -> list[int]:
 
 def _seconds(run: Callable[[], object]) -> float:
     gc.collect()
+    gc.freeze()  # what the bench itself holds is not the contender's to look through
     started = time.process_time()
     run()
     return time.process_time() - started

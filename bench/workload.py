@@ -5,37 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from drift.engine.canonical import identify
-from drift.engine.facts import explain
+from drift.engine.facts import FactKind, explain
 
 CHANGED, REORDERED, REFRESHED = 0.01, 0.05, 0.10
 VOLATILE_MEMBERS = {"etag", "systemData", "provisioningState"}  # what a refresh touches
-# Arrays whose order means nothing, by the word of their resource providers.
-UNORDERED = {
-    "accesspolicies",
-    "agentpoolprofiles",
-    "appsettings",
-    "authorizationrules",
-    "backendaddresspools",
-    "backendhttpsettingscollection",
-    "frontendipconfigurations",
-    "frontendports",
-    "httplisteners",
-    "ipconfigurations",
-    "ipsecurityrestrictions",
-    "loadbalancingrules",
-    "privateendpointconnections",
-    "probes",
-    "routes",
-    "securityrules",
-    "subnets",
-    "virtualnetworkpeerings",
-}
+
+_PROGRAMS = ("template", "definition", "policyrule")  # where order may mean something
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +29,8 @@ class Work:
     refreshed: frozenset[int]
 
 
-def make_work(documents: list[bytes], *, refresh_all: bool = False) -> Work:
+def make_work(documents: list[bytes], *, rewrite_all: bool = False) -> Work:
+    """With `rewrite_all` the bytes of every document differ, in bookkeeping and in the order of members."""
     chance = random.Random(7)
     before = [msgspec.json.encode(_with_bookkeeping(document)) for document in documents]
     numbers = list(range(len(documents)))
@@ -56,7 +39,7 @@ def make_work(documents: list[bytes], *, refresh_all: bool = False) -> Work:
     rest = [number for number in numbers if number not in reordered]
     edits = _plan_edits(rest, before, chance)
     rest = [number for number in rest if number not in edits]
-    refreshed = frozenset(numbers if refresh_all else rest[: round(REFRESHED * len(before))])
+    refreshed = frozenset(numbers if rewrite_all else rest[: round(REFRESHED * len(before))])
     after = list(before)
     for number in sorted(reordered | refreshed | edits.keys()):
         document = msgspec.json.decode(before[number])
@@ -64,6 +47,10 @@ def make_work(documents: list[bytes], *, refresh_all: bool = False) -> Work:
             _reorder(document, chance)
         if number in refreshed:
             _refresh(document, number)
+        if rewrite_all:
+            document["id"] = document.pop(
+                "id"
+            )  # so that nothing but parsing tells that it is the same
         for path in edits.get(number, ()):
             _edit(document, path)
         after[number] = msgspec.json.encode(document)
@@ -103,29 +90,36 @@ def _refresh(document: dict[str, Any], number: int) -> None:
 
 
 def _has_unordered(document: bytes) -> bool:
-    return any(True for _ in _unordered(msgspec.json.decode(document)))
+    decoded = msgspec.json.decode(document)
+    return any(True for _ in _unordered(decoded, "", identify(decoded).resource_type))
 
 
-def _unordered(value: Any) -> Iterator[list[dict[str, Any]]]:
+def _unordered(value: Any, path: str, resource_type: str) -> Iterator[list[dict[str, Any]]]:
+    """Arrays of named objects whose order means nothing."""
     if isinstance(value, dict):
         for name, below in value.items():
-            if name.lower() in UNORDERED and _is_named(below):
-                yield below
-            yield from _unordered(below)
+            if not any(word in name.lower() for word in _PROGRAMS):
+                yield from _unordered(below, f"{path}/{name}", resource_type)
     elif isinstance(value, list):
+        if _is_named(value) and not _is_ordered(resource_type, path):
+            yield value
         for item in value:
-            yield from _unordered(item)
+            yield from _unordered(item, f"{path}/*", resource_type)
 
 
-def _is_named(value: Any) -> bool:
-    if not isinstance(value, list) or len(value) < 2:
-        return False
-    names = {item.get("name") for item in value if isinstance(item, dict)}
-    return len(names) == len(value) and None not in names
+def _is_named(items: list[Any]) -> bool:
+    names = {str(item.get("name")) for item in items if isinstance(item, dict)}
+    return 2 <= len(names) == len(items) and "None" not in names
+
+
+@cache
+def _is_ordered(resource_type: str, path: str) -> bool:
+    answer = explain(resource_type, path)
+    return not answer.compared or any(fact.kind is FactKind.ORDERED for fact in answer.facts)
 
 
 def _reorder(document: dict[str, Any], chance: random.Random) -> None:
-    for items in list(_unordered(document)):
+    for items in list(_unordered(document, "", identify(document).resource_type)):
         first = items[0]
         while items[0] is first:
             chance.shuffle(items)
