@@ -76,7 +76,7 @@ def _paragraph(found: Found) -> Iterator[str]:
     yield f"{found.severity:<13} {found.kind:<8} {_plain(found.resource_id)}"
     for change in sorted(found.changes, key=lambda change: -change.severity.rank):
         rule = find(change.rule)
-        why = change.note or (rule.title if rule else f"rule {change.rule}")
+        why = change.note or (rule.title if rule else f"set by rule {change.rule}")
         values = "" if not change.path else f" {_values(change)}"
         yield f"  {_SIGNS[change.kind]} {_plain(change.path or '(resource)')}{values}"
         yield f"      {change.severity}: {_plain(why)}"
@@ -168,7 +168,7 @@ def _uri(name: str) -> str:
 
 def _message(found: Found, change: Change) -> str:
     rule = find(change.rule)
-    what = change.note or (rule.title if rule else f"Rule {change.rule}")
+    what = change.note or (rule.title if rule else f"set by rule {change.rule}")
     name = found.resource_id.rstrip("/").rpartition("/")[2]
     return f"{name}: {what}" + (f" ({change.path} {_values(change)})" if change.path else "")
 
