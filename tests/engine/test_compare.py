@@ -133,6 +133,9 @@ def test_compare_members_equal_but_for_case_are_one_member() -> None:
 
 
 def test_compare_keys_with_slashes_dots_and_nothing() -> None:
+    assert changes({"a": {"": 1}}, {"a": {"": 1, "b": 2}}) == [
+        ("/properties/a/b", "added", None, 2)
+    ]
     assert changes({"a/b~": {"": 1, "x.y": 1}}, {"a/b~": {"": 2, "x.y": 2}}) == [
         ("/properties/a~1b~0/", "modified", 1, 2),
         ("/properties/a~1b~0/x.y", "modified", 1, 2),
