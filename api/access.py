@@ -5,13 +5,14 @@ The tenant is the signed-in principal's own; `X-Tenant-Id` chooses among several
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from errors import Forbidden, Invalid, PreconditionRequired
+from errors import Forbidden, Invalid, PreconditionRequired, Stale
 from tenancy.access import TenantContext, enter, require_platform
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId, read_guid
@@ -19,6 +20,7 @@ from tenancy.principal import Principal, read_principal
 from tenancy.roles import Permission
 
 TENANT_HEADER = "x-tenant-id"
+_ETAG = re.compile(r"W/\"datetime'[\w%:.+-]{1,60}'\"", re.ASCII)  # as Table Storage gives them
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -99,6 +101,8 @@ def required_etag(if_match: Annotated[str | None, Header()] = None) -> str:
     """The ETag of what the caller read; `*` would overwrite what nobody looked at."""
     if not if_match or if_match == "*":
         raise PreconditionRequired("Send If-Match with the ETag of what you read.")
+    if not _ETAG.fullmatch(if_match):
+        raise Stale("This is not the ETag of what is stored. Read it again.")
     return if_match
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response, status
+from fastapi import APIRouter, Header, Query, Response, status
 from pydantic import Field
 
 from api.access import Now, Platform, TheDeployment
@@ -23,6 +23,7 @@ from tenancy.tenants import Tenant, TenantStatus
 
 router = APIRouter(prefix="/api/tenants", tags=["tenants"])
 
+After = Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")]
 OperationId = Annotated[str | None, Header(pattern=GUID_PATTERN)]
 
 
@@ -78,7 +79,7 @@ async def create_tenant(
 
 @router.get("", response_model=ListOf[TenantView])
 async def list_tenants(
-    _: Platform, deployment: TheDeployment, after: str = "", size: PageSize = 100
+    _: Platform, deployment: TheDeployment, after: After = "", size: PageSize = 100
 ) -> ListOf[TenantView]:
     """All tenants in order of id; `after` is the id to go on behind."""
     tenants, cursor = await deployment.registry.page(after=after, limit=size)

@@ -108,11 +108,9 @@ def _read_claims(header: str) -> tuple[dict[str, str], frozenset[str]]:
         raise Unauthenticated("The sign-in header cannot be read.") from error
     found: dict[str, str] = {}
     roles: set[str] = set()
-    role_claims = (
-        _ROLE_CLAIMS | {document.get("role_typ")} if isinstance(document, dict) else _ROLE_CLAIMS
-    )
+    named = document.get("role_typ") if isinstance(document, Mapping) else None
     for claim, value in _claims(document):
-        if claim in role_claims:
+        if claim in _ROLE_CLAIMS or claim == named:
             roles.add(value)
             continue
         known = _CLAIMS.get(claim)
