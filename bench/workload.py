@@ -17,6 +17,7 @@ from drift.engine.facts import FactKind, explain
 CHANGED, REORDERED, REFRESHED = 0.01, 0.05, 0.10
 VOLATILE_MEMBERS = {"etag", "systemData", "provisioningState"}  # what a refresh touches
 
+_CONDITIONAL = {FactKind.OWNED, FactKind.AUTOSCALED, FactKind.DEFAULT}
 _PROGRAMS = ("template", "definition", "policyrule")  # where order may mean something
 
 
@@ -141,8 +142,14 @@ def _choose_leaves(document: bytes, chance: random.Random) -> frozenset[str]:
         path for top in ("properties", "tags", "sku") for path in _walk(decoded.get(top), f"/{top}")
     ]
     chance.shuffle(paths)
-    compared = (path for path in paths if explain(resource_type, path).compared)
+    compared = (path for path in paths if _is_compared(resource_type, path))
     return frozenset(islice(compared, chance.randint(1, 3)))
+
+
+def _is_compared(resource_type: str, path: str) -> bool:
+    """Whatever the values beside it are."""
+    answer = explain(resource_type, path)
+    return answer.compared and not any(fact.kind in _CONDITIONAL for fact in answer.facts)
 
 
 def _walk(value: Any, path: str) -> Iterator[str]:
