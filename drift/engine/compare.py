@@ -210,7 +210,8 @@ def _is_alike(one: Any, other: Any, place: Place | None) -> bool:
 def _is_reordered(before: Sequence[str], after: Sequence[str]) -> bool:
     """Whether the items that both have stand in another order."""
     old, new = ([identity.lower() for identity in side] for side in (before, after))
-    return [i for i in old if i in set(new)] != [i for i in new if i in set(old)]
+    common = set(old) & set(new)
+    return [i for i in old if i in common] != [i for i in new if i in common]
 
 
 def _is_empty(value: Any) -> bool:

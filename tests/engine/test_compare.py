@@ -203,3 +203,13 @@ def test_compare_many_items_changed_stays_affordable() -> None:
     before = {"items": [{"v": n, "w": n} for n in range(3000)]}
     after = {"items": [{"v": -n - 1, "w": -n - 1} for n in range(3000)]}
     assert len(changes(before, after)) == 6000
+
+
+def test_compare_a_long_ordered_array_turned_round_is_one_change() -> None:
+    kind = "microsoft.devices/iothubs"
+    rules = [{"name": f"r{n}", "priority": n} for n in range(5000)]
+    found = changes({"ipFilterRules": rules}, {"ipFilterRules": rules[::-1]}, kind)
+    assert [(path, change) for path, change, _, _ in found] == [
+        ("/properties/ipFilterRules", "modified")
+    ]
+    assert found[0][2] == found[0][3][::-1]
