@@ -101,6 +101,30 @@ def test_autoscaled_count_names_its_band() -> None:
     assert count.keys == ("mincount", "maxcount", "enableautoscaling")
 
 
+@pytest.mark.parametrize(
+    ("resource_type", "path"),
+    [
+        ("microsoft.network/virtualnetworks", "/properties/dhcpOptions/dnsServers"),
+        (
+            "microsoft.network/applicationgatewaywebapplicationfirewallpolicies",
+            "/properties/customRules",
+        ),
+        (
+            "microsoft.network/applicationgateways",
+            "/properties/rewriteRuleSets/*/properties/rewriteRules",
+        ),
+        (
+            "microsoft.containerinstance/containergroups",
+            "/properties/containers/*/properties/command",
+        ),
+        ("microsoft.app/jobs", "/properties/template/containers/*/args"),
+        ("contoso.made/up", "/properties/dnsServers"),
+    ],
+)
+def test_order_counts_where_it_is_configuration(resource_type: str, path: str) -> None:
+    assert FactKind.ORDERED in {fact.kind for fact in explain(resource_type, path).facts}
+
+
 def test_access_policy_is_named_by_directory_object_and_application() -> None:
     policies = find("microsoft.keyvault/vaults", "/properties/accesspolicies", FactKind.IDENTITY)
     assert policies.keys == ("tenantid", "objectid", "applicationid")
