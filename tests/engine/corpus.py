@@ -45,7 +45,7 @@ class Pair:
     after: dict[str, Any]
     label: str  # the pair's class
     how: dict[str, str]  # differing pointer -> in which way
-    kept_back: bool  # half of the ids: never looked at while facts are written
+    kept_back: bool  # the half of the ids that is held against the bars by itself
 
 
 @dataclass(frozen=True, slots=True)
