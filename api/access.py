@@ -57,8 +57,13 @@ def _sent_by_script(request: Request) -> bool:
 ThePrincipal = Annotated[Principal, Depends(principal_of)]
 
 
-def platform_of(principal: ThePrincipal, deployment: TheDeployment) -> Principal:
+def platform_of(request: Request, principal: ThePrincipal, deployment: TheDeployment) -> Principal:
     require_platform(deployment, principal)
+    if any(
+        value != request.path_params.get("tenant_id", value)
+        for value in request.headers.getlist(TENANT_HEADER)
+    ):
+        raise Invalid("X-Tenant-Id and the path name two tenants.", field="X-Tenant-Id")
     return principal
 
 

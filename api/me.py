@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from api.access import Now, TheDeployment, ThePrincipal
 from api.shapes import View
-from errors import DriftError
+from errors import Forbidden, NotFound
 from tenancy.access import enter
 
 router = APIRouter(tags=["me"])
@@ -42,9 +42,7 @@ async def get_me(principal: ThePrincipal, deployment: TheDeployment, now: Now) -
     for tenant_id in await deployment.registry.tenants_of(principal):
         try:
             context = await enter(deployment, principal, tenant_id, now=now)
-        except (
-            DriftError
-        ):  # suspended, deleted, or no longer a member: not to be entered, so not listed
+        except (NotFound, Forbidden):  # deleted or no longer a member; suspended
             continue
         tenants.append(Membership(tenant_id=tenant_id, name=context.tenant.name, role=context.role))
     return Me(

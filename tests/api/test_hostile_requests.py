@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
-from dev.demo.client import Product
+from dev.demo.client import Product, ProductError
+from tenancy.deployment import Deployment
 
 
 @pytest.fixture
@@ -134,6 +136,34 @@ async def test_odd_place_in_the_list_of_tenants_is_refused(
     async with httpx.AsyncClient(base_url=url) as client:
         client.headers["X-MS-CLIENT-PRINCIPAL"] = operator._client.headers["X-MS-CLIENT-PRINCIPAL"]
         check_problem(await client.get(f"/api/tenants?after={after}"), 422)
+
+
+async def test_path_and_header_that_name_two_tenants_are_refused(
+    operator: Product, admin: httpx.AsyncClient, url: str
+) -> None:
+    own = admin.headers["X-Tenant-Id"]
+    headers = {"X-Tenant-Id": str(uuid.uuid4())}
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/suspend")):
+        with pytest.raises(ProductError, match=r"422.*X-Tenant-Id"):
+            await operator.request(method, f"/api/tenants/{own}{path}", headers=headers)
+    found = await operator.request("GET", f"/api/tenants/{own}", headers={"X-Tenant-Id": own})
+    assert found["status"] == "active"
+
+
+async def test_row_of_another_tenant_in_a_partition_is_not_read(
+    admin: httpx.AsyncClient, deployment: Deployment
+) -> None:
+    own = admin.headers["X-Tenant-Id"]
+    rows = await deployment.tables.client("tenant")
+    key = {"PartitionKey": own, "RowKey": "tenant"}
+    await rows.update_entity(key | {"tenant_id": str(uuid.uuid4())})
+    try:
+        # Not an empty list of tenants either: that would look like the answer.
+        check_problem(await admin.get("/api/me"), 503)
+        check_problem(await admin.get("/api/findings"), 503)
+    finally:
+        await rows.update_entity(key | {"tenant_id": own})
+    assert len((await admin.get("/api/me")).json()["tenants"]) == 1
 
 
 SETTINGS = {"schedule": ""}
