@@ -52,6 +52,30 @@ async def test_same_message_twice_at_once_is_one_scan(tenant):
     await expect_one_of_each(tenant, scan_id)
 
 
+async def wait_until_it_runs(tenant, scan_id):
+    for _ in range(500):
+        (part,) = (await tenant.read_scan(scan_id))["parts"]
+        if part["status"] == "running":
+            return part
+        await asyncio.sleep(0.02)
+    raise TimeoutError
+
+
+async def test_busy_subscription_is_left_to_its_holder(tenant):
+    await drift(tenant)
+    scan_id, (body,) = await tenant.fan_out()
+    await tenant.fault(path="/locks\\?", delaySeconds=0.8, times=1)
+    holder = asyncio.create_task(tenant.host.run("scan-subscription", body))
+    before = await wait_until_it_runs(tenant, scan_id)
+    await tenant.host.run("scan-subscription", body)
+    assert not holder.done()
+    assert (await tenant.read_scan(scan_id))["parts"] == [before]
+    assert await tenant.host.waiting("scan-subscription") == 1
+    await holder
+    await tenant.host.drain()
+    await expect_one_of_each(tenant, scan_id)
+
+
 async def test_message_that_comes_again_changes_nothing(tenant, written):
     await drift(tenant)
     scan_id, (body,) = await tenant.fan_out()

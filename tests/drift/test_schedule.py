@@ -64,7 +64,7 @@ async def test_tick_that_died_before_it_moved_on_starts_the_same_scan(hourly, de
     before = await client.get_entity(hourly.tenant_id, "tenant")
     await tick(deployment, now=slot)
     await client.upsert_entity(before)
-    await tick(deployment, now=slot)
+    await tick(deployment, now=slot + timedelta(minutes=1))
     assert len(await scans(hourly)) == 1
     await hourly.host.drain()
     (scan,) = await scans(hourly)
