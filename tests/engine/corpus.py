@@ -23,8 +23,8 @@ from drift.engine.compare import compare
 from drift.engine.facts import FactKind, explain
 from drift.engine.facts.progress import unfinished_state
 from drift.engine.model import Change, Document, Severity
-from drift.engine.views import find_disagreements
 from errors import Invalid
+from tests.engine.views import find_disagreements
 
 PAIRS = Path(__file__).parents[2].parent / "shared" / "data" / "arm-pairs.jsonl.gz"
 EXCEPTIONS = Path(__file__).with_name("corpus-exceptions.jsonl")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drift.engine.model import Change, ChangeKind
-from drift.engine.views import find_disagreements
+from tests.engine.views import find_disagreements
 
 
 @pytest.mark.parametrize("kind", [ChangeKind.ADDED, ChangeKind.REMOVED])
