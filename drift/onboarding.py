@@ -84,6 +84,11 @@ async def _add_admin(context: TenantContext, admin: FirstAdmin, *, now: datetime
     user = User(
         admin.directory_id, admin.object_id, admin.name, Role.ADMIN, now, context.actor.name
     )
+    # A try that broke off may have named somebody else, and nobody wants that one as an admin any more.
+    async for row in context.store.rows(Table.USER):
+        if row.key != user.key:
+            await context.store.delete(Table.USER, row.key)
+            await context.deployment.registry.unlink(row.key, context.tenant.tenant_id)
     await context.store.put(Table.USER, user.key, user.values())
     await context.deployment.registry.link(user.key, TenantId(context.tenant.tenant_id))
 

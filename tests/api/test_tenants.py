@@ -88,6 +88,27 @@ async def test_provisioning_that_broke_off_is_finished_by_repeating_it(
         assert len((await admin.request("GET", "/api/me"))["tenants"]) == 1
 
 
+async def test_admin_of_a_try_that_broke_off_has_no_access(
+    operator: Product, url: str, azure: AzureAdmin, new_organisation
+) -> None:
+    wrong, right = await new_organisation(), await new_organisation()
+    operation = {"Operation-Id": str(uuid.uuid4())}
+    body = right.tenant_body(connection=None)
+    await azure.add_fault(match={"method": "PUT", "path": "/secrets/.*"}, status=403, times=1)
+    mistaken = body | {"admin": wrong.tenant_body()["admin"]}
+    with pytest.raises(ProductError, match="503"):
+        await operator.request("POST", "/api/tenants", mistaken, headers=operation)
+    await azure.clear_faults()
+    tenant = await operator.request("POST", "/api/tenants", body, headers=operation)
+    assert tenant["status"] == "active"
+    async with (
+        Product(url, wrong.admin_header) as nobody,
+        Product(url, right.admin_header) as admin,
+    ):
+        assert (await nobody.request("GET", "/api/me"))["tenants"] == []
+        assert len((await admin.request("GET", "/api/me"))["tenants"]) == 1
+
+
 async def test_suspended_tenant_lets_nobody_work(
     operator: Product, url: str, new_organisation
 ) -> None:
