@@ -108,16 +108,24 @@ class Credentials:
         if known and known[0] == connection.generation:
             return known[1]
         secret = await vault.read(connection.secret_name) if connection.secret_name else ""
+        known = self._known.get(tenant_id)
+        if (
+            known and known[0] == connection.generation
+        ):  # made by another task meanwhile, and in use
+            return known[1]
         # Lighthouse shows the app's identity the subscriptions of every organisation that delegated some.
         shared = connection.kind is ConnectionKind.LIGHTHOUSE
         credential = TenantCredential(
             make_credential(connection, secret, self._settings),
             connection.directory_id if shared else "",
         )
-        await self.forget(tenant_id)
-        if len(self._known) >= LARGEST_CACHE:
-            await self.forget(next(iter(self._known)))
+        # Nothing is awaited between the look and the entry, so that two tasks never make one each.
+        replaced = self._known.pop(tenant_id, None)
         self._known[tenant_id] = (connection.generation, credential)
+        if replaced:
+            await replaced[1].token_source.close()
+        if len(self._known) > LARGEST_CACHE:
+            await self.forget(next(iter(self._known)))
         return credential
 
     async def forget(self, tenant_id: TenantId) -> None:

@@ -5,6 +5,8 @@ I14, fault 28.
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tenancy.access import serve
@@ -50,6 +52,17 @@ async def test_credential_refused_half_way_says_what_entra_said(drifted):
     assert await drifted.findings() == []
     await change_secrets(drifted, drifted.organisation.secret)
     assert (await drifted.part())["findings"] == 1
+
+
+async def test_scans_at_once_share_one_credential(tenant):
+    """The second to be made would close the first, in the middle of its request for a token."""
+    deployment = tenant.host.deployment
+    await deployment.credentials.close()
+    deployment.vault._cache.clear()
+    context = await serve(deployment, tenant.tenant_id)
+    made = await asyncio.gather(*(context.credential() for _ in range(5)))
+    assert len({id(credential) for credential in made}) == 1
+    assert await context.credential() is made[0]
 
 
 async def test_secret_that_left_the_vault_ends_the_scan(drifted):
