@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,10 +141,13 @@ async def test_answer_that_breaks_off_is_read_again(tenant):
 async def test_odd_list_of_locks_concludes_nothing(tenant, written, settings):
     await drift(tenant)
     own = f"{settings.arm_endpoint}/subscriptions/{tenant.subscription_id}"
-    foreign = "https://management.evil.example/locks?api-version=1"
-    loop = f"{own}/providers/Microsoft.Authorization/locks?a=1"
+    path = "/providers/Microsoft.Authorization/locks?a=1"
+    loop = f"{own}{path}"
+    foreign = f"https://management.evil.example/subscriptions/{tenant.subscription_id}{path}"
+    astray = f"{settings.arm_endpoint}/subscriptions/{uuid.uuid4()}{path}"
     for body, words in (
         ({"value": [], "nextLink": foreign}, "pointed to another host"),
+        ({"value": [], "nextLink": astray}, "pointed to another scope"),
         ({"value": [], "nextLink": loop}, "repeated a nextLink"),
         ({"nextLink": None}, "something else than a page of rows"),
         (LOGIN_PAGE, "something else than a page of rows"),
