@@ -78,9 +78,7 @@ def test_development_sign_in_on_loopback(settings: Settings, host: str) -> None:
 def test_development_sign_in_elsewhere_is_refused(
     settings: Settings, host: str, in_azure: bool
 ) -> None:
-    development = replace(
-        settings, auth_enabled=False, development_sign_in=True, in_azure=in_azure
-    )
+    development = replace(settings, auth_enabled=False, development_sign_in=True, in_azure=in_azure)
     with pytest.raises(Unauthenticated):
         read_principal([("host", host), header(*BOTH)], development)
     with pytest.raises(Unauthenticated):
