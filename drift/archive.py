@@ -83,9 +83,11 @@ async def save_snapshot(store: TenantStore, index: SnapshotIndex) -> str:
 
 async def load_snapshot(store: TenantStore, snapshot_id: str) -> SnapshotIndex:
     rows = [row async for row in store.rows(Table.PACK, prefix=f"{_SNAPSHOT}{snapshot_id}.")]
-    if not rows or len(rows) != rows[0].values["of"]:
+    pieces = rows[0].values["of"] if rows else 0
+    if not pieces or len(rows) < pieces:
         raise NotFound(f"Snapshot {snapshot_id} is missing from storage.")
-    return SnapshotIndex.decode(b"".join(join_binary(row.values) for row in rows))
+    # The same state may have been written before in more pieces; those behind the last one are of that time.
+    return SnapshotIndex.decode(b"".join(join_binary(row.values) for row in rows[:pieces]))
 
 
 async def find_configuration(

@@ -111,8 +111,13 @@ async def preview(store: TenantStore, rule: TenantRule, *, now: datetime) -> tup
     A rule on a tag is not previewed by tag: findings do not keep the tags of their resources.
     """
     wanted = Filter(since=now - timedelta(days=PREVIEW_DAYS))
-    stored, _ = await page_findings(store, wanted, after="", limit=PAGE_LIMIT)
-    return engine.preview(rule, [item.finding for item in stored])
+    found: list[Finding] = []
+    cursor, more = "", True
+    while more:
+        stored, cursor = await page_findings(store, wanted, after=cursor, limit=PAGE_LIMIT)
+        found += engine.preview(rule, [item.finding for item in stored])
+        more = bool(cursor)
+    return tuple(found)
 
 
 def unused(rules: Sequence[StoredRule], *, now: datetime) -> frozenset[str]:

@@ -35,7 +35,7 @@ class Arm:
     async def serve(self, request: Request) -> Response:
         principal = authenticate(self._cloud, request)
         _check_version_given(request)
-        parts = request.url.path.strip("/").split("/")
+        parts = request.scope["path"].strip("/").split("/")
         headers = {**tracking_headers(), **self._take_allowance(request, principal, parts)}
         response = await self._dispatch(request, principal, parts)
         response.headers.update(headers)
@@ -48,7 +48,9 @@ class Arm:
         if root == "providers" and len(parts) <= 2:
             return self._reads.providers(request, "", parts[1] if len(parts) == 2 else "")
         if root != "subscriptions":
-            raise arm_error(404, "InvalidResourceType", f"'{request.url.path}' is not simulated.")
+            raise arm_error(
+                404, "InvalidResourceType", f"'{request.scope['path']}' is not simulated."
+            )
         if len(parts) == 1:
             return self._reads.subscriptions(request, principal)
         if not _GUID.match(parts[1]):

@@ -60,7 +60,9 @@ def _next_link(cloud: Cloud, request: Request, position: _Position) -> str:
         for pair in parse_qsl(request.url.query, keep_blank_values=True)
         if pair[0].lower() != "$skiptoken"
     ]
-    return f"{cloud.origin}{quote(request.url.path)}?{urlencode([*query, ('$skiptoken', token)])}"
+    return (
+        f"{cloud.origin}{quote(request.scope['path'])}?{urlencode([*query, ('$skiptoken', token)])}"
+    )
 
 
 def _read(token: str) -> _Position:
