@@ -7,13 +7,35 @@ from datetime import datetime
 
 from fastapi import FastAPI
 
-from api import baselines, connection, findings, me, rules, scans, settings, subscriptions, tenants
+from api import (
+    baselines,
+    connection,
+    findings,
+    home,
+    me,
+    rules,
+    scans,
+    settings,
+    subscriptions,
+    tenants,
+)
 from api.access import utc_now
 from api.errors import add_error_handlers
 from api.middleware import LARGEST_BODY, Guard
 from tenancy.deployment import Deployment
 
-ROUTERS = (me, tenants, settings, connection, subscriptions, baselines, scans, findings, rules)
+ROUTERS = (
+    home,
+    me,
+    tenants,
+    settings,
+    connection,
+    subscriptions,
+    baselines,
+    scans,
+    findings,
+    rules,
+)
 
 
 def create_app(
