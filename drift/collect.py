@@ -7,13 +7,14 @@ followed by `$skipToken` alone; `resultTruncated` was seen to be wrong in both d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from drift.arm import Answer, Arm, decode
+from drift.engine.survey import Page, split_graph_page, split_list_page
 from errors import Invalid, NotFound, Unavailable, Unreadable
 from tenancy.ids import SubscriptionId, read_guid
 
@@ -60,22 +61,6 @@ SOURCES = (
     ),
     Source("locks", ""),
 )
-
-
-_P = TypeVar("_P")
-
-
-class _Graph(msgspec.Struct):
-    data: list[msgspec.Raw]
-    total: int | None = msgspec.field(name="totalRecords", default=None)
-    count: int | None = None
-    truncated: str | bool | None = msgspec.field(name="resultTruncated", default=None)
-    skip_token: str | None = msgspec.field(name="$skipToken", default=None)
-
-
-class _List(msgspec.Struct):
-    value: list[msgspec.Raw]
-    next_link: str | None = msgspec.field(name="nextLink", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,50 +130,50 @@ class SubscriptionReader:
         rows = 0
         for _ in range(LARGEST_PAGE_COUNT):
             page = await self._graph_page(query, token)
-            rows += len(page.data)
-            yield page.data
-            if not page.skip_token:
+            rows += len(page.rows)
+            yield page.rows
+            if not page.next:
                 self._check_whole(page, rows)
                 return
-            if page.skip_token in used:
+            if page.next in used:
                 raise self._broken("repeated a page token")
-            used.add(page.skip_token)
-            token = page.skip_token
+            used.add(page.next)
+            token = page.next
         raise self._broken("did not come to an end")
 
-    async def _graph_page(self, query: str, token: str | None) -> _Graph:
+    async def _graph_page(self, query: str, token: str | None) -> Page:
         options: dict[str, Any] = {"$top": PAGE_SIZE, "resultFormat": "objectArray"}
         if token:
             options["$skipToken"] = token
         body = {"subscriptions": [self.subscription_id], "query": query, "options": options}
         answer = await self._arm.post(GRAPH, GRAPH_API, body, scope=self.scope)
         await _wait_for_quota(answer.headers)
-        return self._read(answer, _Graph)
+        return self._split(answer, split_graph_page)
 
     async def _locks(self) -> AsyncIterator[list[msgspec.Raw]]:
         path = f"{self.scope}/providers/Microsoft.Authorization/locks"
         answer = await self._arm.get(path, LOCK_API, scope=path)
         links: set[str] = set()
         for _ in range(LARGEST_PAGE_COUNT):
-            page = self._read(answer, _List)
-            yield page.value
-            if not page.next_link:
+            page = self._split(answer, split_list_page)
+            yield page.rows
+            if not page.next:
                 return
-            if page.next_link in links:
+            if page.next in links:
                 raise self._broken("repeated a nextLink")
-            links.add(page.next_link)
-            answer = await self._arm.get_link(page.next_link, scope=path)
+            links.add(page.next)
+            answer = await self._arm.get_link(page.next, scope=path)
         raise self._broken("did not come to an end")
 
-    def _read(self, answer: Answer, shape: type[_P]) -> _P:
+    def _split(self, answer: Answer, split: Callable[[bytes], Page]) -> Page:
         try:
-            return msgspec.json.decode(answer.body, type=shape)
-        except (msgspec.DecodeError, RecursionError) as error:
+            return split(answer.body)
+        except Invalid as error:
             raise self._broken("answered something else than a page of rows") from error
 
-    def _check_whole(self, page: _Graph, rows: int) -> None:
+    def _check_whole(self, page: Page, rows: int) -> None:
         """Without a token the answer must be the end: neither cut off nor short of its own count."""
-        if str(page.truncated).lower() == "true":
+        if page.truncated:
             raise self._broken("cut the answer off without a page token")
         if page.total is not None and rows != page.total:
             raise self._broken(f"counted {page.total} rows and delivered {rows}")

@@ -12,7 +12,14 @@ from datetime import datetime
 
 import msgspec
 
-from drift.archive import Configuration, load_pack, point_to, save_packs, save_snapshot
+from drift.archive import (
+    Configuration,
+    load_documents,
+    load_pack,
+    point_to,
+    save_packs,
+    save_snapshot,
+)
 from drift.confirm import Confirmer, Verdict
 from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
@@ -112,15 +119,8 @@ async def _not_proven_gone(
     """Of the resources that Resource Graph no longer lists, those whose provider did not answer 404: they stay."""
     if previous is None or not missing:
         return frozenset()
-    wanted = {ResourceKey(key.hex()) for key in missing}
-    names = {previous.pack_of(key) for key in missing}
-    documents = [
-        document
-        for name in sorted(name for name in names if name)
-        for document in await load_pack(store, name)
-        if document.key in wanted
-    ]
-    verdicts = await confirmer.gone(documents)
+    documents = await load_documents(store, previous, [ResourceKey(key.hex()) for key in missing])
+    verdicts = await confirmer.gone(documents.values())
     return frozenset(key for key in missing if verdicts.get(key.hex()) is not Verdict.CONFIRMED)
 
 

@@ -22,7 +22,6 @@ from settings import Settings
 from tenancy.ids import DirectoryId, ObjectId, read_guid
 
 HEADER = "x-ms-client-principal"
-IDENTITY_HEADERS = (HEADER, "x-ms-client-principal-id")
 PLATFORM_ROLE = "Platform.Operator"
 LARGEST_HEADER = 32 * 1024
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -69,9 +69,7 @@ def _wait_before_next(error: Exception, tries: int) -> float | None:
     if not isinstance(error, HttpResponseError):
         return backoff
     status = error.status_code or 0
-    if status == 429:
-        return max(backoff, read_retry_after(_header(error, "Retry-After")))
-    if status in TRANSIENT_STATUSES:
+    if status == 429 or status in TRANSIENT_STATUSES:
         return max(backoff, read_retry_after(_header(error, "Retry-After")))
     # Errors without a status (a body that broke off half-way) are as transient as a reset.
     return backoff if status == 0 else None

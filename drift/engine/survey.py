@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from drift.engine.packing import fits
 from drift.engine.scalars import read_number
 from errors import Invalid
 
+_P = TypeVar("_P")
 Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 MOST_EXAMPLES = 10  # of skipped documents, by reason
 _LONGEST_EXAMPLE = 300
@@ -46,28 +47,36 @@ class Page(NamedTuple):
     truncated: bool
 
 
-class _Answer(msgspec.Struct):
-    data: list[msgspec.Raw] | None = None
-    value: list[msgspec.Raw] | None = None
-    next_link: str | None = msgspec.field(name="nextLink", default=None)
-    skip_token: str | None = msgspec.field(name="$skipToken", default=None)
+class _Graph(msgspec.Struct):
+    rows: list[msgspec.Raw] = msgspec.field(name="data")
+    next: str | None = msgspec.field(name="$skipToken", default=None)
     total: int | None = msgspec.field(name="totalRecords", default=None)
-    truncated: bool | str | None = msgspec.field(
-        name="resultTruncated", default=None
-    )  # it is a string
+    count: int | None = None
+    truncated: bool | str | None = msgspec.field(name="resultTruncated", default=None)  # a string
 
 
-def split_rows(answer: bytes) -> Page:
-    """Splits a Resource Graph answer (`data`) or an ARM list (`value`). Raises Invalid for anything else."""
+class _List(msgspec.Struct):
+    rows: list[msgspec.Raw] = msgspec.field(name="value")
+    next: str | None = msgspec.field(name="nextLink", default=None)
+
+
+def split_graph_page(answer: bytes) -> Page:
+    """Splits an answer of Resource Graph. Raises Invalid for anything else."""
+    page = _decode_page(answer, _Graph)
+    return Page(page.rows, page.next or "", page.total, str(page.truncated).lower() == "true")
+
+
+def split_list_page(answer: bytes) -> Page:
+    """Splits an ARM list. Raises Invalid for anything else."""
+    page = _decode_page(answer, _List)
+    return Page(page.rows, page.next or "", None, False)
+
+
+def _decode_page(answer: bytes, shape: type[_P]) -> _P:
     try:
-        page = msgspec.json.decode(answer.removeprefix(_BYTE_ORDER_MARK), type=_Answer)
+        return msgspec.json.decode(answer.removeprefix(_BYTE_ORDER_MARK), type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("The answer is no page of documents.", field="page") from error
-    rows = page.data if page.data is not None else page.value
-    if rows is None:
-        raise Invalid("The answer has neither data nor value.", field="page")
-    truncated = str(page.truncated).lower() == "true"
-    return Page(rows, page.skip_token or page.next_link or "", page.total, truncated)
 
 
 class Fresh(NamedTuple):

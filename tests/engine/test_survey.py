@@ -11,7 +11,7 @@ from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.facts import facts_for
 from drift.engine.index import SnapshotIndex, Stamp
 from drift.engine.repacking import plan_packs
-from drift.engine.survey import MOST_EXAMPLES, Collected, Survey, split_rows
+from drift.engine.survey import MOST_EXAMPLES, Collected, Survey, split_graph_page, split_list_page
 from errors import Invalid
 from tests.engine.documents import KEY, raw, vnet
 
@@ -54,7 +54,7 @@ def test_survey_parses_nothing_whose_bytes_came_before(
 
 
 def test_survey_of_rows_as_views_and_raw_messages(rows: list[bytes], index: SnapshotIndex) -> None:
-    page = split_rows(b'{"value":[' + b",".join(rows) + b"]}")
+    page = split_list_page(b'{"value":[' + b",".join(rows) + b"]}")
     assert collect(index, page.rows).parsed == 0  # type: ignore[arg-type]
     assert collect(index, [memoryview(row) for row in rows]).parsed == 0  # type: ignore[misc]
     assert len(collect(None, page.rows).changed) == 100  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def test_survey_of_refreshed_bookkeeping_parses_nothing(
     assert collect(later, refreshed).fresh == {}
     views = [memoryview(row) for row in refreshed]
     assert collect(index, views).parsed == 0  # type: ignore[arg-type]
-    page = split_rows(b'{"value":[' + b",".join(refreshed) + b"]}")
+    page = split_list_page(b'{"value":[' + b",".join(refreshed) + b"]}")
     assert collect(index, page.rows).parsed == 0  # type: ignore[arg-type]
 
 
@@ -219,8 +219,8 @@ def test_survey_of_a_document_too_large_to_store_skips_it_by_name(rows: list[byt
     assert len(collected.changed) == 1
 
 
-def test_split_rows_of_a_graph_page() -> None:
-    page = split_rows(
+def test_page_of_a_graph_page() -> None:
+    page = split_graph_page(
         b'\xef\xbb\xbf{"totalRecords":7,"count":2,"data":[{"id":"a"}, {"id":"b"}],"facets":[],'
         b'"resultTruncated":"true","$skipToken":"t"}'
     )
@@ -228,17 +228,18 @@ def test_split_rows_of_a_graph_page() -> None:
     assert page[1:] == ("t", 7, True)
 
 
-def test_split_rows_of_an_arm_list() -> None:
-    page = split_rows(b'{"value":[],"nextLink":"https://management.azure.com/x"}')
+def test_page_of_an_arm_list() -> None:
+    page = split_list_page(b'{"value":[],"nextLink":"https://management.azure.com/x"}')
     assert page == ([], "https://management.azure.com/x", None, False)
 
 
 @pytest.mark.parametrize(
     "bad", [b"", b"null", b"{}", b"[]", b'{"data":{}}', b'{"value":null}', b"<html>"]
 )
-def test_split_rows_of_anything_else_is_refused(bad: bytes) -> None:
-    with pytest.raises(Invalid):
-        split_rows(bad)
+def test_page_of_anything_else_is_refused(bad: bytes) -> None:
+    for split in (split_graph_page, split_list_page):
+        with pytest.raises(Invalid):
+            split(bad)
 
 
 def test_survey_memory_does_not_grow_with_unchanged_documents() -> None:
