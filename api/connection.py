@@ -6,11 +6,17 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, status
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, ConfigDict, Field, SecretStr
 
 from api.access import Admin, Now
 from api.shapes import GUID_PATTERN, Guid, ListOf, Shape, View
-from drift.connection import NewConnection, remove_connection, set_connection, test_connection
+from drift.connection import (
+    NewConnection,
+    remove_connection,
+    set_connection,
+    warn_of_expiry,
+)
+from drift.trial import try_connection
 from errors import Invalid, Refused
 from tenancy.connections import Connection, ConnectionKind, get_connection
 from tenancy.ids import DirectoryId
@@ -19,6 +25,21 @@ router = APIRouter(prefix="/api/connection", tags=["connection"])
 
 
 class ConnectionBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"kind": "federated", "directoryId": "1b4e28ba-2fa1-4d21-883f-0016d3cca427"},
+                {
+                    "kind": "client_secret",
+                    "directoryId": "1b4e28ba-2fa1-4d21-883f-0016d3cca427",
+                    "clientId": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+                    "secret": "the value that the portal shows once",
+                    "secretExpiresAt": "2027-05-31T00:00:00Z",
+                },
+            ]
+        }
+    )
+
     kind: ConnectionKind
     directory_id: Guid
     client_id: Annotated[str, Field(pattern=f"{GUID_PATTERN}|^$")] = ""
@@ -28,12 +49,17 @@ class ConnectionBody(Shape):
         description="client secret, or certificate with private key in PEM; kept in Key Vault",
     )
 
+    secret_expires_at: AwareDatetime | None = Field(
+        default=None, description="when the client secret ends, to be warned 30 days before"
+    )
+
     def to_new(self) -> NewConnection:
         return NewConnection(
             self.kind,
             DirectoryId(self.directory_id),
             self.client_id,
             self.secret.get_secret_value(),
+            self.secret_expires_at,
         )
 
 
@@ -42,6 +68,8 @@ class ConnectionView(View):
     directory_id: str
     client_id: str
     has_secret: bool
+    secret_expires_at: datetime | None
+    warning: str = Field(description="that the secret ends within 30 days, else empty")
     updated_at: datetime
     updated_by: str
 
@@ -50,19 +78,21 @@ class TestLineView(View):
     step: str
     ok: bool
     detail: str
-    fix: str
+    permission: str = Field(description="the action that the connection may not perform")
+    fix: str = Field(description="what to do about it")
+    command: str = Field(description="the `az` command that does it")
 
 
 @router.get("", response_model=ConnectionView)
-async def get(tenant: Admin) -> ConnectionView:
-    return _view(await get_connection(tenant.store))
+async def get(tenant: Admin, now: Now) -> ConnectionView:
+    return view_connection(await get_connection(tenant.store), now)
 
 
 @router.put("", response_model=ConnectionView)
 async def put(tenant: Admin, body: ConnectionBody, now: Now) -> ConnectionView:
     """Tries the credential with Entra ID first; a refused one changes nothing."""
     try:
-        return _view(await set_connection(tenant, body.to_new(), now=now))
+        return view_connection(await set_connection(tenant, body.to_new(), now=now), now)
     except Refused as error:
         raise Invalid(error.message, field="secret") from error
 
@@ -74,17 +104,19 @@ async def delete(tenant: Admin, now: Now) -> None:
 
 @router.post("/test", response_model=ListOf[TestLineView])
 async def test(tenant: Admin) -> ListOf[TestLineView]:
-    """Line by line: token, subscriptions, readability, Resource Graph, change history."""
-    lines = await test_connection(tenant)
+    """Line by line: token, directory, subscriptions, and of each: read, Resource Graph, change history."""
+    lines = await try_connection(tenant)
     return ListOf(value=[TestLineView.model_validate(line) for line in lines])
 
 
-def _view(connection: Connection) -> ConnectionView:
+def view_connection(connection: Connection, now: datetime) -> ConnectionView:
     return ConnectionView(
         kind=connection.kind,
         directory_id=connection.directory_id,
         client_id=connection.client_id,
         has_secret=bool(connection.secret_name),
+        secret_expires_at=connection.secret_expires_at,
+        warning=warn_of_expiry(connection, now=now),
         updated_at=connection.updated_at,
         updated_by=connection.updated_by,
     )

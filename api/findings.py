@@ -81,6 +81,7 @@ class NoticeView(View):
     created_at: datetime
     outcome: str
     reason: str
+    text: str = Field(description="what it says when it is about no finding")
 
 
 class DecisionBody(Shape):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
 from api.access import IfMatch, Now, Operator, Viewer
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import Guid, ListOf, Shape, View
-from drift.subscriptions import Subscription, get_subscription, page_subscriptions, refresh, save
-from tenancy import audit
+from drift.subscriptions import Subscription, monitor, page_subscriptions, refresh
 from tenancy.ids import SubscriptionId
 
 router = APIRouter(prefix="/api/subscriptions", tags=["subscriptions"])
@@ -24,6 +23,7 @@ class SubscriptionView(View):
     monitored: bool
     seen_at: datetime
     active_baseline: str | None
+    taken: bool = Field(description="not monitored because another tenant watches it")
     etag: str
 
 
@@ -55,10 +55,10 @@ async def change_subscription(
     now: Now,
     response: Response,
 ) -> SubscriptionView:
-    before = await get_subscription(tenant.store, SubscriptionId(subscription_id))
-    after = await save(tenant.store, replace(before, monitored=body.monitored, etag=etag))
-    action = "subscription.monitor" if body.monitored else "subscription.unmonitor"
-    await audit.record(tenant.store, tenant.actor, action, subscription_id, now=now)
+    """A subscription that another tenant of the deployment watches is refused with 409."""
+    after = await monitor(
+        tenant, SubscriptionId(subscription_id), monitored=body.monitored, etag=etag, now=now
+    )
     response.headers["ETag"] = after.etag
     return _view(after)
 
@@ -70,6 +70,7 @@ def _view(row: Subscription) -> SubscriptionView:
         state=row.state,
         monitored=row.monitored,
         seen_at=row.seen_at,
+        taken=row.taken,
         active_baseline=row.active_baseline or None,
         etag=row.etag,
     )

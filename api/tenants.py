@@ -6,18 +6,22 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response, status
-from pydantic import Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from api.access import Now, Platform, TheDeployment
-from api.connection import ConnectionBody
+from api.connection import ConnectionBody, ConnectionView, view_connection
 from api.paging import PageSize
-from api.settings import SettingsBody
+from api.settings import SettingsBody, SettingsView
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, Shape, View
 from drift import onboarding
 from drift.onboarding import FirstAdmin, NewTenant
+from drift.preferences import Preferences
+from drift.subscriptions import share, unshare
+from drift.templates import STANDARD, TEMPLATES, preferences_of
+from errors import Invalid, Refused
 from tenancy.access import TenantContext, govern
 from tenancy.deployment import Deployment
-from tenancy.ids import DirectoryId, ObjectId, TenantId
+from tenancy.ids import DirectoryId, ObjectId, SubscriptionId, TenantId
 from tenancy.principal import Principal
 from tenancy.tenants import Tenant, TenantStatus
 
@@ -27,21 +31,79 @@ After = Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")]
 OperationId = Annotated[str | None, Header(pattern=GUID_PATTERN)]
 
 
+GUID = "1b4e28ba-2fa1-4d21-883f-0016d3cca427"
+ADMIN: dict[str, JsonValue] = {"directoryId": GUID, "objectId": GUID, "name": "Ada"}
+Template = Annotated[
+    str | None, Field(description=f"settings to start with: {', '.join(TEMPLATES)}")
+]
+
+
 class AdminBody(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [ADMIN]})
+
     directory_id: Guid
     object_id: Guid
     name: Name
 
+    def to_admin(self) -> FirstAdmin:
+        return FirstAdmin(DirectoryId(self.directory_id), ObjectId(self.object_id), self.name)
 
-class TenantBody(Shape):
+
+class SettingsChoice(Shape):
+    """A template, or settings of one's own."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"template": "quiet"}]})
+
+    template: Template = None
+    settings: SettingsBody | None = None
+
+    def to_preferences(self) -> Preferences | None:
+        if self.template is not None and self.settings is not None:
+            raise Invalid("Give a template or settings, not both.", field="template")
+        if self.settings is not None:
+            return self.settings.to_preferences()
+        return preferences_of(self.template) if self.template is not None else None
+
+
+class TenantBody(SettingsChoice):
+    """Name and directory are enough to begin with. With an admin it is ready at once, with the standard settings when
+    none are named."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "contoso", "azureTenantId": GUID},
+                {
+                    "name": "contoso",
+                    "azureTenantId": GUID,
+                    "template": "strict",
+                    "admin": ADMIN,
+                    "connection": {"kind": "federated", "directoryId": GUID},
+                },
+            ]
+        }
+    )
+
     name: Name
     azure_tenant_id: Guid
-    admin: AdminBody
+    admin: AdminBody | None = None
     connection: ConnectionBody | None = None
-    settings: SettingsBody = Field(default_factory=SettingsBody)
+
+    def to_new(self, operation_id: str) -> NewTenant:
+        chosen = self.to_preferences()
+        return NewTenant(
+            name=self.name,
+            directory_id=DirectoryId(self.azure_tenant_id),
+            admin=self.admin.to_admin() if self.admin else None,
+            connection=self.connection.to_new() if self.connection else None,
+            preferences=chosen or (preferences_of(STANDARD) if self.admin else None),
+            operation_id=operation_id,
+        )
 
 
 class TenantPatch(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "contoso"}]})
+
     name: Name
 
 
@@ -54,27 +116,52 @@ class TenantView(View):
     next_scan_at: datetime | None
 
 
-@router.post("", response_model=TenantView, status_code=status.HTTP_201_CREATED)
+class TenantDetail(TenantView):
+    missing: list[str] = Field(description="what provisioning still lacks, in words")
+
+
+class TemplateView(View):
+    name: str
+    reason: str
+    settings: SettingsView
+
+
+@router.post(
+    "",
+    response_model=TenantDetail,
+    status_code=status.HTTP_201_CREATED,
+    responses={200: {"model": TenantDetail, "description": "The same Operation-Id again"}},
+)
 async def create_tenant(
     operator: Platform,
     deployment: TheDeployment,
     body: TenantBody,
     now: Now,
+    response: Response,
     operation_id: OperationId = None,
-) -> TenantView:
-    """Record, settings, connection and first admin in one request. Repeat it with the same Operation-Id after a
-    failure: it goes on where it stopped."""
-    new = NewTenant(
-        name=body.name,
-        directory_id=DirectoryId(body.azure_tenant_id),
-        admin=FirstAdmin(
-            DirectoryId(body.admin.directory_id), ObjectId(body.admin.object_id), body.admin.name
-        ),
-        connection=body.connection.to_new() if body.connection else None,
-        preferences=body.settings.to_preferences(),
-        operation_id=operation_id or "",
-    )
-    return _view(await onboarding.provision(deployment, operator, new, now=now))
+) -> TenantDetail:
+    """Record, settings, connection and first admin, all in one request or the rest by later ones. Repeat it with the
+    same Operation-Id after a failure: it goes on where it stopped, and says how far it is."""
+    new = body.to_new(operation_id or "")
+    made = await onboarding.provision(deployment, operator, new, now=now)
+    if not made.created:
+        response.status_code = status.HTTP_200_OK
+    response.headers["Location"] = f"/api/tenants/{made.context.tenant.tenant_id}"
+    return await _detail(made.context)
+
+
+@router.get("/templates", response_model=ListOf[TemplateView])
+async def list_templates(_: Platform) -> ListOf[TemplateView]:
+    """The settings that a tenant can start with."""
+    views = [
+        TemplateView(
+            name=name,
+            reason=template.reason,
+            settings=SettingsView.model_validate(template.preferences),
+        )
+        for name, template in TEMPLATES.items()
+    ]
+    return ListOf(value=views)
 
 
 @router.get("", response_model=ListOf[TenantView])
@@ -87,13 +174,80 @@ async def list_tenants(
     return ListOf(value=[_view(tenant) for tenant in tenants], next_link=link)
 
 
-@router.get("/{tenant_id}", response_model=TenantView)
+@router.get("/{tenant_id}", response_model=TenantDetail)
 async def get_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now, response: Response
-) -> TenantView:
+) -> TenantDetail:
     context = await _govern(deployment, operator, tenant_id, now)
     response.headers["ETag"] = context.tenant.etag
-    return _view(context.tenant)
+    return await _detail(context)
+
+
+@router.put("/{tenant_id}/settings", response_model=TenantDetail)
+async def put_settings(
+    tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: SettingsChoice, now: Now
+) -> TenantDetail:
+    """While it is provisioned: a template or settings of its own."""
+    context = await _govern(deployment, operator, tenant_id, now)
+    preferences = body.to_preferences()
+    if preferences is None:
+        raise Invalid("Give a template or settings.", field="template")
+    await onboarding.give_preferences(context, preferences)
+    return await _detail(context)
+
+
+@router.put("/{tenant_id}/connection", response_model=ConnectionView)
+async def put_connection(
+    tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: ConnectionBody, now: Now
+) -> ConnectionView:
+    """While it is provisioned: tried with Entra ID first; a refused one changes nothing."""
+    context = await _govern(deployment, operator, tenant_id, now)
+    try:
+        connection = await onboarding.give_connection(context, body.to_new(), now=now)
+    except Refused as error:
+        raise Invalid(error.message, field="secret") from error
+    return view_connection(connection, now)
+
+
+@router.put("/{tenant_id}/admin", response_model=TenantDetail)
+async def put_admin(
+    tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: AdminBody, now: Now
+) -> TenantDetail:
+    """While it is provisioned: the one who may enter first."""
+    context = await _govern(deployment, operator, tenant_id, now)
+    await onboarding.give_admin(context, body.to_admin(), now=now)
+    return await _detail(context)
+
+
+@router.post("/{tenant_id}/activate", response_model=TenantDetail)
+async def activate_tenant(
+    tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
+) -> TenantDetail:
+    """The last step of provisioning. 409 says what is missing."""
+    context = await _govern(deployment, operator, tenant_id, now)
+    return await _detail(await onboarding.activate(context, now=now))
+
+
+@router.put(
+    "/{tenant_id}/shared-subscriptions/{subscription_id}", status_code=status.HTTP_204_NO_CONTENT
+)
+async def share_subscription(
+    tenant_id: Guid, subscription_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
+) -> None:
+    """Lets this tenant watch a subscription that another one watches already."""
+    context = await _govern(deployment, operator, tenant_id, now)
+    await share(context, SubscriptionId(subscription_id), now=now)
+
+
+@router.delete(
+    "/{tenant_id}/shared-subscriptions/{subscription_id}", status_code=status.HTTP_204_NO_CONTENT
+)
+async def unshare_subscription(
+    tenant_id: Guid, subscription_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
+) -> None:
+    """Takes it back: this tenant then watches the subscription no longer."""
+    context = await _govern(deployment, operator, tenant_id, now)
+    await unshare(context, SubscriptionId(subscription_id), now=now)
 
 
 @router.patch("/{tenant_id}", response_model=TenantView)
@@ -133,6 +287,11 @@ async def _govern(
     deployment: Deployment, operator: Principal, tenant_id: str, now: datetime
 ) -> TenantContext:
     return await govern(deployment, operator, TenantId(tenant_id), now=now)
+
+
+async def _detail(context: TenantContext) -> TenantDetail:
+    missing = await onboarding.list_missing(context)
+    return TenantDetail(**_view(context.tenant).model_dump(), missing=missing)
 
 
 def _view(tenant: Tenant) -> TenantView:

@@ -1,7 +1,7 @@
 """Requests to Azure Resource Manager with one tenant's credential: one pipeline, one error mapping.
 
-The SDK sends the bearer token to whatever host a body's `nextLink` names, so a policy refuses every host but the
-configured one before the token is added.
+The SDK sends the bearer token to whatever host a body's `nextLink` names, so policies refuse every host but the
+configured one, and every scope but the one that is being read, before the token is added. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 from azure.core import AsyncPipelineClient
@@ -28,12 +28,16 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from errors import Invalid, NotFound, Refused, Unavailable, Unreadable
 from tenancy.access import TenantContext
 from tenancy.connections import TenantCredential
+from tenancy.ids import SubscriptionId
+from tenancy.origins import OneHostPolicy
 from tenancy.retry import call_with_retry
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
 
 SERVICE = "Azure Resource Manager"
+GRAPH = "/providers/Microsoft.ResourceGraph/resources"
+LISTS = frozenset({"/subscriptions", "/tenants"})  # what a credential sees, whatever it may read
 _DENIED_ACTION = re.compile(r"perform action '([^']{1,200})'")
 
 
@@ -43,36 +47,59 @@ class Answer:
     headers: Mapping[str, str]
 
 
-class OneHostPolicy(SansIOHTTPPolicy[HttpRequest, Any]):
-    """Refuses requests to any other origin than the configured one, before authentication adds the token."""
+class OneScopePolicy(SansIOHTTPPolicy[HttpRequest, Any]):
+    """Refuses requests outside one subscription: no id and no link in an answer leads to another one.
 
-    def __init__(self, endpoint: str) -> None:
+    Without a subscription only what lists them can be asked.
+    """
+
+    def __init__(self, subscription_id: SubscriptionId | None) -> None:
         super().__init__()
-        self._origin = _origin(endpoint)
+        self._scope = f"/subscriptions/{subscription_id}" if subscription_id else ""
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        if _origin(request.http_request.url) != self._origin:
-            raise Unavailable("Azure pointed to another host. The request was not sent.")
+        path = unquote(urlsplit(request.http_request.url).path).lower().replace("\\", "/")
+        # What a server would make of dots is not for us to find out.
+        if {".", ".."} & set(path.split("/")) or not self._covers(path):
+            raise Unavailable("Azure pointed to another scope. The request was not sent.")
+
+    def _covers(self, path: str) -> bool:
+        if not self._scope:
+            return path in LISTS
+        inside = path == self._scope or path.startswith(self._scope + "/")
+        return inside or path == GRAPH.lower()
 
 
 class Arm:
-    """ARM with the credential of one tenant."""
+    """ARM with the credential of one tenant: its lists, or, through `only`, one subscription."""
 
     def __init__(
-        self, endpoint: str, scope: str, credential: TenantCredential, transport: Any
+        self,
+        endpoint: str,
+        scope: str,
+        credential: TenantCredential,
+        transport: Any,
+        subscription_id: SubscriptionId | None = None,
     ) -> None:
         policies = [
             RequestIdPolicy(),
             HeadersPolicy(),
             UserAgentPolicy("azure-drift-detector"),
             OneHostPolicy(endpoint),
+            OneScopePolicy(subscription_id),
             AsyncARMChallengeAuthenticationPolicy(credential.token_source, scope),
         ]
         self._only_directory = credential.only_directory
         self._endpoint = endpoint
+        self._made_of = (endpoint, scope, credential, transport)
+        self._subscription_id = subscription_id
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             endpoint, policies=policies, transport=transport
         )
+
+    def only(self, subscription_id: SubscriptionId) -> Arm:
+        """The same, which then reaches this subscription and nothing else."""
+        return Arm(*self._made_of, subscription_id)
 
     async def get(self, path: str, api_version: str, *, scope: str, budget: float = 60.0) -> Answer:
         """GETs a path such as `/subscriptions/{id}`. `scope` is what errors name as unreadable."""
@@ -93,6 +120,9 @@ class Arm:
     async def post(
         self, path: str, api_version: str, body: Mapping[str, Any], *, scope: str
     ) -> Answer:
+        """POSTs a query about the one subscription of this ARM."""
+        if not self._subscription_id or body.get("subscriptions") != [self._subscription_id]:
+            raise Invalid("A query is about one subscription.", field="subscriptions")
         content = msgspec.json.encode(body)
         query = {"api-version": api_version}
         request = HttpRequest("POST", self._url(path), params=query, content=content)
@@ -108,7 +138,7 @@ class Arm:
     async def _send(self, request: HttpRequest, scope: str, budget: float) -> Answer:
         async def attempt(_: int) -> Answer:
             response = await self._client.send_request(request)
-            if response.status_code >= 400:
+            if response.status_code != 200:  # a redirect or an accepted operation is no answer
                 raise HttpResponseError(response=response)
             return Answer(response.content, response.headers)
 
@@ -137,13 +167,6 @@ def decode(answer: Answer, *, scope: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Unavailable(f"{SERVICE} answered no JSON object for {scope}.")
     return document
-
-
-def _origin(url: str) -> tuple[str, str]:
-    """Scheme and authority; the port that a scheme has anyway says nothing."""
-    scheme, authority = urlsplit(url)[:2]
-    default = {"https": ":443", "http": ":80"}.get(scheme, "")
-    return scheme, authority.lower().removesuffix(default)
 
 
 def _mapped(error: HttpResponseError, scope: str) -> Exception:

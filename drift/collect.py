@@ -13,12 +13,11 @@ from typing import Any
 
 import msgspec
 
-from drift.arm import Answer, Arm, decode
+from drift.arm import GRAPH, Answer, Arm, decode
 from drift.engine.survey import Page, split_graph_page, split_list_page
 from errors import Invalid, NotFound, Unavailable, Unreadable
 from tenancy.ids import SubscriptionId, read_guid
 
-GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 GRAPH_API = "2022-10-01"
 SUBSCRIPTION_API = "2022-12-01"
 PROVIDER_API = "2021-04-01"
@@ -74,7 +73,7 @@ class SubscriptionReader:
     """One subscription through one tenant's ARM. Every request is about this subscription and no other."""
 
     def __init__(self, arm: Arm, subscription_id: SubscriptionId) -> None:
-        self._arm = arm
+        self._arm = arm.only(subscription_id)
         self.subscription_id = subscription_id
         self.scope = f"/subscriptions/{subscription_id}"
 
@@ -202,6 +201,16 @@ async def list_subscriptions(arm: Arm) -> list[SeenSubscription]:
             return found
         answer = await arm.get_link(str(link), scope=scope)
     raise Unavailable("Azure's list of subscriptions does not come to an end.")
+
+
+async def list_directories(arm: Arm) -> list[str]:
+    """The directories that the tenant's credential signs in to, lower-cased."""
+    scope = "/tenants"
+    document = decode(await arm.get(scope, SUBSCRIPTION_API, scope=scope), scope=scope)
+    values = document.get("value")
+    if not isinstance(values, list):
+        raise Unavailable("Azure answered no list of directories.")
+    return [str(value.get("tenantId", "")).lower() for value in values]
 
 
 def _read_subscription(value: Mapping[str, Any]) -> SeenSubscription:

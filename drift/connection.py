@@ -1,19 +1,20 @@
-"""Setting up a tenant's connection to Azure and testing it line by line, each failure with what to do about it."""
+"""A tenant's connection to Azure: proved before it is stored, replaced without harm to a scan under way, removed."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from drift.arm import Arm, open_arm
-from drift.collect import SeenSubscription, SubscriptionReader, list_subscriptions
-from errors import DriftError, Invalid, Refused, Unreadable
+from drift import remedies
+from errors import Conflict, Invalid, Refused
 from settings import Settings
 from tenancy import audit
 from tenancy.access import TenantContext
@@ -24,12 +25,17 @@ from tenancy.connections import (
     ConnectionKind,
     get_connection,
     make_credential,
+    read_connection,
+    read_expiry,
 )
-from tenancy.ids import DirectoryId, TenantId
+from tenancy.ids import DirectoryId
 from tenancy.store import Table
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+
+WARNED_BEFORE = timedelta(days=30)
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +46,14 @@ class NewConnection:
     directory_id: DirectoryId
     client_id: str = ""
     secret: str = ""
+    secret_expires_at: datetime | None = None  # of a client secret; a certificate says it itself
 
 
 @dataclass(frozen=True, slots=True)
-class TestLine:
-    """One step of the connection test."""
+class Identity:
+    """Who a token says that a connection is in Azure; '' when it does not say. For commands, never for a decision."""
 
-    step: str
-    ok: bool
-    detail: str
-    fix: str = ""
+    object_id: str
 
 
 async def verify(
@@ -65,106 +69,116 @@ async def verify(
             f"A connection of kind {new.kind} reads the tenant's own directory, {home}.",
             field="directoryId",
         )
+    _check_fields(new, now=now)
+    connection = _connection(new, "", now=now, actor="")
+    try:
+        credential = make_credential(connection, new.secret, settings)
+    except ValueError as error:
+        raise Invalid(f"The certificate cannot be read: {error}", field="secret") from error
+    try:
+        await sign_in(credential, settings.arm_scope)
+    except Refused as error:
+        remedy = remedies.of_sign_in(error.message, connection, settings)
+        words = (error.message, remedy.words, remedy.command)
+        raise Refused(" ".join(filter(None, words))) from error
+    finally:
+        await credential.close()
+
+
+def _check_fields(new: NewConnection, *, now: datetime) -> None:
     if new.kind in NEEDS_SECRET and not new.secret:
         raise Invalid(f"A connection of kind {new.kind} needs its secret.", field="secret")
     if new.kind not in NEEDS_SECRET and new.secret:
         raise Invalid(f"A connection of kind {new.kind} takes no secret.", field="secret")
     if new.kind in NEEDS_SECRET and not new.client_id:
         raise Invalid(f"A connection of kind {new.kind} needs clientId.", field="clientId")
-    try:
-        credential = make_credential(_connection(new, "", now=now, actor=""), new.secret, settings)
-    except ValueError as error:
-        raise Invalid(f"The certificate cannot be read: {error}", field="secret") from error
-    try:
-        await _token(credential, settings.arm_scope)
-    finally:
-        await credential.close()
+    if new.secret_expires_at is None:
+        return
+    if new.kind is not ConnectionKind.CLIENT_SECRET:
+        raise Invalid("Only a client secret is said when it expires.", field="secretExpiresAt")
+    if new.secret_expires_at <= now:
+        raise Invalid("The client secret has expired already.", field="secretExpiresAt")
 
 
 async def set_connection(
     context: TenantContext, new: NewConnection, *, now: datetime
 ) -> Connection:
-    """Verifies a connection and stores it: the secret in Key Vault, the rest in the tenant's row."""
+    """Verifies a connection and stores it: the secret in Key Vault, the rest in the tenant's row.
+
+    The secret that it replaces stays for a while: a scan under way may hold it (drift/rotation.py).
+    """
     await verify(new, context.deployment.settings, home=context.tenant.directory_id, now=now)
     before = await context.store.find(Table.CONNECTION, ROW)
-    name = await context.vault.keep("connection", new.secret) if new.secret else ""
-    connection = _connection(new, name, now=now, actor=context.actor.name)
-    await context.store.put(Table.CONNECTION, ROW, connection.values())
+    connection = _connection(new, "", now=now, actor=context.actor.name)
+    if new.secret:
+        expires = connection.secret_expires_at
+        name = await context.vault.keep("connection", new.secret, expires=expires)
+        connection = replace(connection, secret_name=name)
+    try:
+        await _write(context, connection, before.etag if before else "")
+    except Conflict:
+        await context.vault.erase(connection.secret_name)
+        raise
     if before and before.values["secret_name"]:
-        await context.vault.erase(before.values["secret_name"])
+        await context.vault.retire(before.values["secret_name"], now=now)
     await audit.record(context.store, context.actor, "connection.set", new.kind, now=now)
     return connection
+
+
+async def _write(context: TenantContext, connection: Connection, etag: str) -> None:
+    """Over the connection that was read before, so that the secret of a third one is never forgotten."""
+    store, values = context.store, connection.values()
+    if etag:
+        await store.update(Table.CONNECTION, ROW, values, etag=etag)
+    else:
+        await store.insert(Table.CONNECTION, ROW, values)
+
+
+async def find_connection(context: TenantContext) -> Connection | None:
+    row = await context.store.find(Table.CONNECTION, ROW)
+    return read_connection(row) if row else None
 
 
 async def remove_connection(context: TenantContext, *, now: datetime) -> None:
     """Removes the connection and its secret. Scans then end incomplete, saying so."""
     connection = await get_connection(context.store)
     await context.store.delete(Table.CONNECTION, ROW)
-    await context.deployment.credentials.forget(TenantId(context.tenant.tenant_id))
+    context.deployment.credentials.forget(context.tenant.tenant_id)
     if connection.secret_name:
         await context.vault.erase(connection.secret_name)
     await audit.record(context.store, context.actor, "connection.remove", connection.kind, now=now)
 
 
-async def test_connection(context: TenantContext) -> list[TestLine]:
-    """Everything a scan needs, tried in order; stops where the rest cannot work either."""
-    connection = await get_connection(context.store)
-    credential = await context.credential()
+def warn_of_expiry(connection: Connection, *, now: datetime) -> str:
+    """What to say of a secret that ends within 30 days, '' before that."""
+    expires = connection.secret_expires_at
+    if expires is None or expires - now > WARNED_BEFORE:
+        return ""
+    what = "certificate" if connection.kind is ConnectionKind.CERTIFICATE else "client secret"
+    verb = "expired" if expires <= now else "expires"
+    return f"The {what} {verb} on {expires:%Y-%m-%d}. Set a new one, or no scan can read Azure."
+
+
+async def sign_in(credential: AsyncTokenCredential, scope: str) -> Identity:
+    """Gets a token. Raises Refused in Entra's words."""
     try:
-        await _token(credential.token_source, context.deployment.settings.arm_scope)
-    except Refused as error:
-        fix = "Check client id and secret of the app registration, and that its secret has not expired."
-        return [TestLine("token", False, error.message, fix)]
-    lines = [TestLine("token", True, f"Entra ID signs the {connection.kind} connection in.")]
-    arm = open_arm(context, credential)
-    try:
-        listed = await list_subscriptions(arm)
-    except DriftError as error:
-        return [*lines, TestLine("subscriptions", False, error.message, _grant(connection, "<id>"))]
-    if not listed:
-        detail = "The connection sees no subscription."
-        return [*lines, TestLine("subscriptions", False, detail, _grant(connection, "<id>"))]
-    lines.append(TestLine("subscriptions", True, f"{len(listed)} subscriptions are visible."))
-    for seen in listed:
-        lines.extend([line async for line in _test_subscription(arm, seen, connection)])
-    return lines
-
-
-async def _test_subscription(
-    arm: Arm, seen: SeenSubscription, connection: Connection
-) -> AsyncIterator[TestLine]:
-    reader = SubscriptionReader(arm, seen.subscription_id)
-    steps: dict[str, Callable[[], Awaitable[None]]] = {
-        "read": reader.probe,
-        "resource graph": partial(_first_page, reader, "resources"),
-        "change history": partial(_first_page, reader, "resourcechanges"),
-    }
-    for step, run in steps.items():
-        name = f"{seen.name or seen.subscription_id}: {step}"
-        try:
-            await run()
-        except Unreadable as error:
-            detail = f"{error.message} Missing: {error.permission or 'read access'}."
-            yield TestLine(name, False, detail, _grant(connection, seen.subscription_id))
-            return
-        except DriftError as error:
-            yield TestLine(name, False, error.message)
-            return
-        yield TestLine(name, True, f"{seen.subscription_id} answers.")
-
-
-async def _first_page(reader: SubscriptionReader, table: str) -> None:
-    async for _ in reader.query(f"{table} | project id | order by id asc"):
-        return
-
-
-async def _token(credential: AsyncTokenCredential, scope: str) -> None:
-    try:
-        await credential.get_token(scope)
+        token = await credential.get_token(scope)
     except ClientAuthenticationError as error:
         raise Refused(_entra_message(error)) from error
     except AzureError as error:
         raise Refused(f"Entra ID could not be asked: {_entra_message(error)}") from error
+    return read_identity(token.token)
+
+
+def read_identity(token: str) -> Identity:
+    """Tokens are the receiver's to read, and may stop being readable: then nothing is known."""
+    middle = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(middle + "==="))
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return Identity("")
+    object_id = str(claims.get("oid", "")) if isinstance(claims, dict) else ""
+    return Identity(object_id if _GUID.fullmatch(object_id) else "")
 
 
 def _entra_message(error: AzureError) -> str:
@@ -174,15 +188,8 @@ def _entra_message(error: AzureError) -> str:
     return text[max(start, 0) :].splitlines()[0][:500]
 
 
-def _grant(connection: Connection, subscription_id: str) -> str:
-    assignee = connection.client_id or "<client id of the app>"
-    return (
-        f"az role assignment create --assignee {assignee} --role Reader "
-        f"--scope /subscriptions/{subscription_id}"
-    )
-
-
 def _connection(new: NewConnection, name: str, *, now: datetime, actor: str) -> Connection:
+    certificate = new.kind is ConnectionKind.CERTIFICATE
     return Connection(
         kind=new.kind,
         directory_id=new.directory_id,
@@ -191,4 +198,5 @@ def _connection(new: NewConnection, name: str, *, now: datetime, actor: str) -> 
         generation=secrets.token_hex(8),
         updated_at=now,
         updated_by=actor,
+        secret_expires_at=read_expiry(new.secret) if certificate else new.secret_expires_at,
     )

@@ -11,6 +11,7 @@ import logging
 from datetime import UTC, datetime
 
 from drift import notices, scan
+from drift.lease import TenantClosedError
 from drift.messages import DeliverNotice, M, Message, ScanSubscription, ScanTenant, read_message
 from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext, serve
@@ -30,10 +31,14 @@ async def scan_tenant(deployment: Deployment, body: bytes) -> None:
 async def scan_subscription(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, ScanSubscription)
     context = await _served(deployment, message)
-    if context:
-        await scan.scan_subscription(
-            context, message.scan_id, SubscriptionId(message.subscription_id), clock=_now
-        )
+    if context is None:
+        return
+    subscription_id = SubscriptionId(message.subscription_id)
+    try:
+        await scan.scan_subscription(context, message.scan_id, subscription_id, clock=_now)
+    except TenantClosedError:
+        extra = {"tenant_id": message.tenant_id, "scan_id": message.scan_id}
+        logger.info("scan of a closed tenant stopped", extra=extra)
 
 
 async def deliver_notice(deployment: Deployment, body: bytes) -> None:

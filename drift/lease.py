@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from errors import Conflict, Stale
+from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Value
 from tenancy.store import Table, TenantStore
@@ -56,13 +56,31 @@ class LeaseLostError(Exception):
     scan ends with it as its reason; the message is tried again."""
 
 
-class LeaseKeeper:
-    """Keeps a lease alive while its holder works, and gives it back."""
+class TenantClosedError(Exception):
+    """The tenant was suspended or deleted while its holder worked: it stops, and its message is dropped."""
 
-    def __init__(self, store: TenantStore, lease: Lease, clock: Callable[[], datetime]) -> None:
+
+async def _unwatched() -> None:
+    """For a holder whose caller waits for it: the request itself was let in."""
+
+
+class LeaseKeeper:
+    """Keeps a lease alive while its holder works, and gives it back.
+
+    `watch` raises NotFound or Conflict once the tenant is closed.
+    """
+
+    def __init__(
+        self,
+        store: TenantStore,
+        lease: Lease,
+        clock: Callable[[], datetime],
+        watch: Callable[[], Awaitable[object]] = _unwatched,
+    ) -> None:
         self._store = store
         self._lease = lease
         self._clock = clock
+        self._watch = watch
         self._renew_at = clock() + timedelta(seconds=LEASE_SECONDS / 3)
 
     @property
@@ -70,7 +88,14 @@ class LeaseKeeper:
         return self._lease.fence
 
     async def keep(self) -> None:
-        """To be called often: renews when a third of the time is over. Raises LeaseLostError."""
+        """To be called at every step: renews when a third of the time is over.
+
+        Raises LeaseLostError, or TenantClosedError when nobody wants the work any more.
+        """
+        try:
+            await self._watch()
+        except (NotFound, Conflict) as error:
+            raise TenantClosedError from error
         if self._clock() >= self._renew_at:
             try:
                 await self._extend(timedelta(seconds=LEASE_SECONDS))
@@ -79,8 +104,8 @@ class LeaseKeeper:
             self._renew_at = self._clock() + timedelta(seconds=LEASE_SECONDS / 3)
 
     async def release(self) -> None:
-        """Gives the lease back; one that was lost meanwhile is somebody else's and stays."""
-        with contextlib.suppress(Stale):
+        """Gives the lease back; one that was lost meanwhile is somebody else's or erased, and stays so."""
+        with contextlib.suppress(Stale, NotFound):
             await self._extend(timedelta(0))
 
     async def _extend(self, time: timedelta) -> None:

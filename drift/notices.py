@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What one transaction of findings has to tell, through one channel."""
+    """What one transaction of findings has to tell through one channel, or, in `text`, what is of no finding."""
 
     notice_id: str
     channel: str
@@ -39,6 +39,7 @@ class Notice:
     created_at: datetime
     outcome: Outcome = Outcome.QUEUED
     reason: str = ""
+    text: str = ""
 
 
 INBOX = "inbox"
@@ -63,6 +64,16 @@ async def publish(context: TenantContext, subscription_id: SubscriptionId, *, no
             await context.send(Queue.NOTICES, {"version": 1, "notice_id": notice.notice_id})
         await clear_outbox(context.store, entry)
     return len(entries)
+
+
+async def announce(context: TenantContext, notice_id: str, text: str, *, now: datetime) -> None:
+    """Tells the tenant something that is of no finding, once for this notice's id however often it is called."""
+    row = await context.store.find(Table.NOTICE, notice_id)
+    if row is not None and _read(row).outcome is not Outcome.QUEUED:
+        return
+    notice = Notice(notice_id, INBOX, "", "", (), now, text=text)
+    await _create(context.store, notice)
+    await context.send(Queue.NOTICES, {"version": 1, "notice_id": notice_id})
 
 
 async def deliver(context: TenantContext, notice_id: str) -> None:

@@ -11,7 +11,7 @@ from drift.engine.index import SnapshotIndex
 from drift.engine.survey import Collected, Survey
 from drift.lease import LeaseKeeper
 from drift.scans import Coverage
-from errors import DriftError, Unreadable
+from errors import DriftError, Unavailable, Unreadable
 from tenancy.store import TenantStore
 
 
@@ -43,15 +43,27 @@ async def observe(
     previous = await load_snapshot(store, configuration.snapshot_id) if configuration else None
     survey = Survey(previous, secret_key=secret_key)
     coverage = [await _read(reader, source, survey, keeper) for source in SOURCES]
+    collected = survey.finish()
+    _refuse_foreign(reader, collected)
     missed = next((part for part in coverage if not part.read), None)
     return Observed(
         configuration,
         previous,
-        survey.finish(),
+        collected,
         tuple(coverage),
         reason=f"{missed.source}: {missed.reason}" if missed else "",
         permission=missed.permission if missed else "",
     )
+
+
+def _refuse_foreign(reader: SubscriptionReader, collected: Collected) -> None:
+    """An answer about another subscription than was asked for is none, whatever else it holds."""
+    for document in collected.changed:
+        owner = document.resource_id.lower().split("/")[:3]
+        if owner[:2] == ["", "subscriptions"] and owner[2:] != [reader.subscription_id]:
+            raise Unavailable(
+                f"Reading {reader.scope}: Azure answered with resources of another subscription."
+            )
 
 
 async def _read(

@@ -6,6 +6,7 @@ Every step may run twice, late, or die half-way; the outcome is the same. Nothin
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +36,7 @@ from drift.scans import (
     find_part,
     get_parts,
     get_scan,
+    page_scans,
     save_part,
     save_scan,
     scan_id_of,
@@ -42,7 +44,7 @@ from drift.scans import (
 from drift.settle import Settled, settle
 from drift.subscriptions import Subscription, get_subscription, refresh, save
 from errors import Conflict, DriftError, NotFound, Stale, Unreadable
-from tenancy.access import TenantContext
+from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
 
@@ -50,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
 ATTRIBUTION = "resourcechanges"  # the source that says who made a change
+MOST_OPEN = 50  # of the newest scans; older ones have ended, or their messages have
 BROKEN = "The scan could not be carried out in five tries. The platform operator's log says why."
 
 
@@ -117,7 +120,10 @@ async def scan_subscription(
         delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
         await _send_part(context, scan_id, subscription_id, delay=delay)
         return
-    keeper = leases.LeaseKeeper(context.store, lease, clock)
+    tenant_id = context.tenant.tenant_id
+    keeper = leases.LeaseKeeper(
+        context.store, lease, clock, lambda: serve(context.deployment, tenant_id)
+    )
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock())
         await save_part(context.store, part)
@@ -143,6 +149,7 @@ async def _scan(
         if observed.reason:
             return _incomplete(part, observed.reason, observed.permission)
         confirmer = Confirmer(reader, secret_key)
+        await keeper.keep()
         settled = await settle(
             context.store,
             part.subscription_id,
@@ -155,7 +162,9 @@ async def _scan(
         if settled.held_back:
             return _incomplete(part, settled.held_back)
         await keeper.keep()
-        detected = await _detect(context, subscription, settled, reader, confirmer, part, clock)
+        detected = await _detect(
+            context, subscription, settled, reader, confirmer, part, keeper, clock
+        )
     except Stale:  # somebody wrote what this scan read: it is repeated and starts from there
         raise
     except Unreadable as error:
@@ -187,6 +196,7 @@ async def _detect(
     reader: SubscriptionReader,
     confirmer: Confirmer,
     part: Part,
+    keeper: leases.LeaseKeeper,
     clock: Callable[[], datetime],
 ) -> Detected:
     """Compares with the active baseline and commits findings and their events."""
@@ -207,6 +217,7 @@ async def _detect(
         changed=rules.version != subscription.rules_version,
     )
     detected = await detect(store, reader, confirmer, held, policy, now=clock())
+    await keeper.keep()
     await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
     await count_hits(store, detected.hits, now=clock())
     if policy.changed:
@@ -225,9 +236,24 @@ async def cancel_scan(context: TenantContext, scan_id: str, *, now: datetime) ->
     )
 
 
-async def _cancel_parts(context: TenantContext, scan_id: str, *, now: datetime) -> None:
+async def cancel_open_scans(context: TenantContext, *, now: datetime) -> None:
+    """Ends every scan that has not ended: its tenant is suspended, no message of it is read any more, and who works on
+    one stops at the next step."""
+    scans, _ = await page_scans(context.store, after="", limit=MOST_OPEN)
+    for scan in scans:
+        if scan.status in ENDED:
+            continue
+        with contextlib.suppress(Conflict):  # it ended meanwhile
+            await cancel_scan(context, scan.scan_id, now=now)
+            await _cancel_parts(context, scan.scan_id, now=now, started=True)
+
+
+async def _cancel_parts(
+    context: TenantContext, scan_id: str, *, now: datetime, started: bool = False
+) -> None:
+    open_parts = {ScanStatus.QUEUED, ScanStatus.RUNNING} if started else {ScanStatus.QUEUED}
     for part in await get_parts(context.store, scan_id):
-        if part.status is ScanStatus.QUEUED:
+        if part.status in open_parts:
             cancelled = replace(part, status=ScanStatus.CANCELLED, finished_at=now)
             await save_part(context.store, cancelled)
 

@@ -1,4 +1,8 @@
-"""The subscriptions of a tenant: what its connection sees, which are monitored, which baseline is active."""
+"""The subscriptions of a tenant: what its connection sees, which are monitored, which baseline is active.
+
+A monitored subscription is claimed for its tenant first (tenancy/claims.py): no other tenant monitors it, unless the
+platform operator shares it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from datetime import datetime
 from drift.arm import open_arm
 from drift.collect import SeenSubscription, list_subscriptions
 from errors import Conflict
+from tenancy import audit
 from tenancy.access import TenantContext
+from tenancy.claims import refuse_taken
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value
 from tenancy.store import Table, TenantStore
@@ -27,6 +33,7 @@ class Subscription:
     active_baseline: str = ""  # id of the baseline version it is held against
     baseline_version: int = 0  # the highest version given so far
     rules_version: str = ""  # of the tenant's rules that its findings were judged by
+    taken: bool = False  # not monitored because another tenant has it
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -38,6 +45,7 @@ class Subscription:
             "active_baseline": self.active_baseline,
             "baseline_version": self.baseline_version,
             "rules_version": self.rules_version,
+            "taken": self.taken,
         }
 
 
@@ -72,30 +80,93 @@ async def save(store: TenantStore, subscription: Subscription) -> Subscription:
 async def refresh(context: TenantContext, *, now: datetime) -> list[Subscription]:
     """Lists the subscriptions with the tenant's own credential and brings their rows up to date.
 
-    New ones are monitored from the start. One that is no longer listed is marked Invisible, never removed: a lost
-    permission looks just like that.
+    New ones are monitored from the start, unless another tenant has them. One that is no longer listed is marked
+    Invisible, never removed: a lost permission looks just like that.
     """
     arm = open_arm(context, await context.credential())
     seen = await list_subscriptions(arm)
-    return await merge(context.store, seen, now=now)
+    return await merge(context, seen, now=now)
 
 
 async def merge(
-    store: TenantStore, seen: Iterable[SeenSubscription], *, now: datetime
+    context: TenantContext, seen: Iterable[SeenSubscription], *, now: datetime
 ) -> list[Subscription]:
     """Merges a listing into the rows and returns all rows. Rows that say the same are not written."""
+    store = context.store
     known = {row.subscription_id: row async for row in subscriptions(store)}
     listed = {item.subscription_id: item for item in seen}
     result = []
     for subscription_id in sorted(known.keys() | listed.keys()):
         before = known.get(subscription_id)
         after = _merged(before, listed.get(subscription_id), subscription_id, now)
+        if before is None or (before.taken and subscription_id in listed):
+            after = await _claimed(context, after)
         if before is None:
             after = await _add(store, after)
-        elif (before.name, before.state) != (after.name, after.state):
+        elif _said(before) != _said(after):
             after = await save(store, after)
         result.append(after)
     return result
+
+
+def _said(subscription: Subscription) -> tuple[object, ...]:
+    return subscription.name, subscription.state, subscription.monitored, subscription.taken
+
+
+async def _claimed(context: TenantContext, subscription: Subscription) -> Subscription:
+    claims, tenant_id = context.deployment.claims, context.tenant.tenant_id
+    mine = await claims.take(tenant_id, subscription.subscription_id)
+    return replace(subscription, monitored=mine, taken=not mine)
+
+
+async def monitor(
+    context: TenantContext,
+    subscription_id: SubscriptionId,
+    *,
+    monitored: bool,
+    etag: str,
+    now: datetime,
+) -> Subscription:
+    """Begins or ends the monitoring of a subscription. Raises Conflict when it is another tenant's."""
+    before = await get_subscription(context.store, subscription_id)
+    claims, tenant_id = context.deployment.claims, context.tenant.tenant_id
+    if monitored and not await claims.take(tenant_id, subscription_id):
+        raise refuse_taken()
+    after = replace(before, monitored=monitored, taken=False, etag=etag)
+    after = await save(context.store, after)
+    if not monitored:  # last, so that a repetition gives back what a failure kept
+        await claims.release(tenant_id, subscription_id)
+    action = "subscription.monitor" if monitored else "subscription.unmonitor"
+    await audit.record(context.store, context.actor, action, subscription_id, now=now)
+    return after
+
+
+async def share(context: TenantContext, subscription_id: SubscriptionId, *, now: datetime) -> None:
+    """The platform operator lets this tenant monitor a subscription that is another's already."""
+    await context.deployment.claims.share(context.tenant.tenant_id, subscription_id)
+    action = "subscription.share"
+    await audit.record(context.store, context.actor, action, subscription_id, now=now)
+
+
+async def unshare(
+    context: TenantContext, subscription_id: SubscriptionId, *, now: datetime
+) -> None:
+    """Takes that back: from now on the tenant does not monitor the subscription, unless it is its own by now."""
+    claims, tenant_id = context.deployment.claims, context.tenant.tenant_id
+    await claims.unshare(tenant_id, subscription_id)
+    async for known in subscriptions(context.store):
+        if known.subscription_id == subscription_id and known.monitored:
+            after = await _claimed(context, known)
+            if not after.monitored:
+                await save(context.store, after)
+    action = "subscription.unshare"
+    await audit.record(context.store, context.actor, action, subscription_id, now=now)
+
+
+async def release_all(context: TenantContext) -> None:
+    """Gives back every subscription of a tenant that is deleted."""
+    async for known in subscriptions(context.store):
+        await context.deployment.claims.release(context.tenant.tenant_id, known.subscription_id)
 
 
 async def _add(store: TenantStore, subscription: Subscription) -> Subscription:
@@ -132,5 +203,6 @@ def _read(row: Row) -> Subscription:
         active_baseline=values["active_baseline"],
         baseline_version=values["baseline_version"],
         rules_version=values["rules_version"],
+        taken=values.get("taken", False),
         etag=row.etag,
     )

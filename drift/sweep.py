@@ -1,4 +1,4 @@
-"""The daily sweep: acceptances whose time is over open again, tenant by tenant."""
+"""The daily sweep: acceptances whose time is over open again, secrets that end soon are warned of, unused ones go."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from drift.engine import findings as life
 from drift.findings import Transition, commit, expired_findings
 from drift.notices import publish
+from drift.rotation import tidy_secrets, warn_before_expiry
 from errors import Conflict, NotFound
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
@@ -29,6 +30,8 @@ async def sweep(deployment: Deployment, *, now: datetime) -> int:
         except (NotFound, Conflict):  # closed since the list was read
             continue
         reopened += await _expire_acceptances(context, now=now)
+        await warn_before_expiry(context, now=now)
+    await tidy_secrets(deployment, now=now)
     return reopened
 
 

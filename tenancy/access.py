@@ -82,6 +82,13 @@ async def serve(deployment: Deployment, tenant_id: TenantId) -> TenantContext:
     return _context(deployment, tenant, SYSTEM, Role.OPERATOR, store)
 
 
+def tend(deployment: Deployment, tenant: Tenant) -> TenantContext:
+    """The system's own housekeeping of a tenant in any state, a deleted one too: what is left over is looked for
+    everywhere. No request and no message leads here."""
+    store = TenantStore(deployment.tables, tenant.tenant_id)
+    return _context(deployment, tenant, SYSTEM, Role.VIEWER, store)
+
+
 async def found(deployment: Deployment, tenant: Tenant, principal: Principal) -> TenantContext:
     """Founds a tenant: its record in a partition of its own, in the state `provisioning`. Platform operators only."""
     require_platform(deployment, principal)

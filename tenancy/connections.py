@@ -9,6 +9,9 @@ tenant's own directory only, the one that the platform operator gave the tenant.
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,6 +31,8 @@ ROW = "connection"
 LARGEST_CACHE = (
     2000  # credentials kept in one process; ten thousand tenants do not fit one instance anyway
 )
+IDLE_SECONDS = 3600.0  # a credential that nobody asked for leaves memory: its tenant may be gone
+LONGEST_USE = 2400.0  # a scan is cut off after 30 minutes (host.json); until then it may hold one
 
 
 class ConnectionKind(StrEnum):
@@ -57,6 +62,7 @@ class Connection:
     generation: str
     updated_at: datetime
     updated_by: str
+    secret_expires_at: datetime | None = None  # None: nobody said
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -68,6 +74,7 @@ class Connection:
             "generation": self.generation,
             "updated_at": self.updated_at,
             "updated_by": self.updated_by,
+            "secret_expires_at": self.secret_expires_at,
         }
 
 
@@ -81,6 +88,7 @@ def read_connection(row: Row) -> Connection:
         generation=values["generation"],
         updated_at=values["updated_at"],
         updated_by=values["updated_by"],
+        secret_expires_at=values.get("secret_expires_at"),
         etag=row.etag,
     )
 
@@ -92,50 +100,90 @@ async def get_connection(store: TenantStore) -> Connection:
     return read_connection(row)
 
 
-class Credentials:
-    """The credentials of the tenants this process works for, by tenant and connection generation."""
+@dataclass(slots=True)
+class _Kept:
+    generation: str
+    credential: TenantCredential
+    used_at: float
 
-    def __init__(self, settings: Settings) -> None:
+
+class Credentials:
+    """The credentials of the tenants this process works for, by tenant and connection generation.
+
+    The connection is read at each use, so a change counts in every process at once. What is replaced or forgotten is
+    closed later: a scan that is under way may hold it.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._known: dict[TenantId, tuple[str, TenantCredential]] = {}
+        self._clock = clock
+        self._known: OrderedDict[TenantId, _Kept] = OrderedDict()  # the longest unused first
+        self._retired: deque[tuple[float, TenantCredential]] = deque()
 
     async def of(
         self, tenant_id: TenantId, store: TenantStore, vault: TenantVault
     ) -> TenantCredential:
         """The tenant's credential. Raises NotFound without a connection or when its secret is gone."""
+        await self._tidy()
         connection = await get_connection(store)
-        known = self._known.get(tenant_id)
-        if known and known[0] == connection.generation:
-            return known[1]
+        known = self._find(tenant_id, connection.generation)
+        if known:
+            return known
         secret = await vault.read(connection.secret_name) if connection.secret_name else ""
-        known = self._known.get(tenant_id)
-        if (
-            known and known[0] == connection.generation
-        ):  # made by another task meanwhile, and in use
-            return known[1]
+        # Made by another task meanwhile, and in use. Nothing is awaited between this look and the entry, so that two
+        # tasks never make one each.
+        known = self._find(tenant_id, connection.generation)
+        if known:
+            return known
         # Lighthouse shows the app's identity the subscriptions of every organisation that delegated some.
         shared = connection.kind is ConnectionKind.LIGHTHOUSE
         credential = TenantCredential(
             make_credential(connection, secret, self._settings),
             connection.directory_id if shared else "",
         )
-        # Nothing is awaited between the look and the entry, so that two tasks never make one each.
-        replaced = self._known.pop(tenant_id, None)
-        self._known[tenant_id] = (connection.generation, credential)
-        if replaced:
-            await replaced[1].token_source.close()
-        if len(self._known) > LARGEST_CACHE:
-            await self.forget(next(iter(self._known)))
+        self.forget(tenant_id)
+        self._known[tenant_id] = _Kept(connection.generation, credential, self._clock())
         return credential
 
-    async def forget(self, tenant_id: TenantId) -> None:
+    def forget(self, tenant_id: TenantId) -> None:
+        """Nobody gets the credential from here any more."""
         known = self._known.pop(tenant_id, None)
         if known:
-            await known[1].token_source.close()
+            self._retired.append((self._clock() + LONGEST_USE, known.credential))
 
     async def close(self) -> None:
         for tenant_id in list(self._known):
-            await self.forget(tenant_id)
+            self.forget(tenant_id)
+        while self._retired:
+            await self._retired.popleft()[1].token_source.close()
+
+    def _find(self, tenant_id: TenantId, generation: str) -> TenantCredential | None:
+        known = self._known.get(tenant_id)
+        if known is None or known.generation != generation:
+            return None
+        known.used_at = self._clock()
+        self._known.move_to_end(tenant_id)
+        return known.credential
+
+    async def _tidy(self) -> None:
+        """Forgets the idle and the overflow, and closes what nobody can hold any more."""
+        now = self._clock()
+        for tenant_id, known in list(self._known.items()):
+            if now - known.used_at < IDLE_SECONDS and len(self._known) < LARGEST_CACHE:
+                break
+            self.forget(tenant_id)
+        while self._retired and self._retired[0][0] <= now:
+            await self._retired.popleft()[1].token_source.close()
+
+
+def read_expiry(certificate: str) -> datetime | None:
+    """When a certificate in PEM ends. None for what is no certificate: azure-identity says what is wrong with it."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+    except ValueError:
+        return None
 
 
 def make_credential(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from azure.data.tables.aio import TableServiceClient
 
 from settings import Settings
+from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
+from tenancy.origins import OneHostPolicy
 from tenancy.queues import Queues
 from tenancy.store import Tables
 from tenancy.tenants import Registry
@@ -33,6 +35,7 @@ class Deployment:
         self._identity: AsyncTokenCredential | None = None
         self.tables = Tables(self._table_service())
         self.registry = Registry(self.tables)
+        self.claims = Claims(self.tables)
         self.queues = Queues(self._queue_service())
         self.vault = Vault(self._secret_client)
         self.credentials = Credentials(settings)
@@ -88,5 +91,8 @@ class Deployment:
             self.identity,
             # The challenge names Azure's own vault domain; only a stand-in lives elsewhere.
             verify_challenge_resource=self.settings.in_azure,
+            # The SDK follows redirects and the `nextLink` of its lists; its own clean-up of headers is for redirects.
+            per_retry_policies=[OneHostPolicy(self.settings.key_vault_url)],
+            permit_redirects=False,
             **NO_SDK_RETRIES,
         )

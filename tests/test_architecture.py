@@ -37,6 +37,7 @@ AZURE_IMPORTS = {
     "drift.arm": {"azure.core", "azure.mgmt.core"},
     "drift.connection": {"azure.core"},
     "tenancy.access": {"azure.core"},
+    "tenancy.claims": {"azure.core", "azure.data.tables"},
     "tenancy.connections": {"azure.core", "azure.identity"},
     "tenancy.deployment": {
         "azure.core",
@@ -44,6 +45,7 @@ AZURE_IMPORTS = {
         "azure.keyvault",
         "azure.storage.queue",
     },
+    "tenancy.origins": {"azure.core"},
     "tenancy.queues": {"azure.core", "azure.storage.queue"},
     "tenancy.retry": {"azure.core"},
     "tenancy.rows": {"azure.data.tables"},

@@ -80,7 +80,7 @@ async def test_default_port_is_the_same_host(port: str) -> None:
     from azure.core.pipeline import PipelineContext, PipelineRequest
     from azure.core.rest import HttpRequest
 
-    from drift.arm import OneHostPolicy
+    from tenancy.origins import OneHostPolicy
 
     request = HttpRequest("GET", f"https://management.azure.com{port}{LOCKS}")
     OneHostPolicy("https://management.azure.com").on_request(

@@ -1,0 +1,33 @@
+"""Where requests with a token may go. Clients of Azure follow what an answer names: a `nextLink`, a Location."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+from errors import Unavailable
+
+
+class OneHostPolicy(SansIOHTTPPolicy[Any, Any]):
+    """Refuses requests to any other origin than the configured one, before authentication adds the token.
+
+    It belongs behind a client's redirect and retry policies, so that every single request passes it.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__()
+        self._origin = _origin(endpoint)
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        if _origin(request.http_request.url) != self._origin:
+            raise Unavailable("Azure pointed to another host. The request was not sent.")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and authority; the port that a scheme has anyway says nothing."""
+    scheme, authority = urlsplit(url)[:2]
+    default = {"https": ":443", "http": ":80"}.get(scheme, "")
+    return scheme, authority.lower().removesuffix(default)
