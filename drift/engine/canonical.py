@@ -50,6 +50,21 @@ _TYPE = re.compile(r"[\w.-]+(/[\w.$ -]+)+")
 _ENVELOPE = frozenset({"id", "name", "type"})
 
 
+class Reduced(NamedTuple):
+    body: bytes  # canonical JSON
+    in_order: bool  # whether the order of some array's items counts: what has them in another order is not the same
+
+
+class _Reading:
+    """What holds for one document while it is walked."""
+
+    __slots__ = ("in_order", "secret_key")
+
+    def __init__(self, secret_key: bytes) -> None:
+        self.secret_key = secret_key
+        self.in_order = False
+
+
 class Identity(NamedTuple):
     resource_id: str  # as Azure spelled it
     resource_type: str  # lower case
@@ -62,7 +77,8 @@ def canonicalise(document: Mapping[str, Json], *, secret_key: bytes) -> Document
     `document` for one that is nested deeper than DEEPEST.
     """
     identity = identify(document)
-    body = reduce({name: _copy(value) for name, value in document.items()}, identity, secret_key)
+    own = {name: _copy(value) for name, value in document.items()}
+    body = reduce(own, identity, secret_key).body
     return Document(
         key=resource_key(identity.resource_id),
         resource_id=identity.resource_id,
@@ -87,23 +103,25 @@ def identify(document: Mapping[str, Json]) -> Identity:
     return Identity(resource_id, _ALIASES.get(resource_type, resource_type))
 
 
-def reduce(document: dict[str, Any], identity: Identity, secret_key: bytes) -> bytes:
-    """The canonical JSON. The document is taken apart on the way: it must be the caller's own and is of no use after.
+def reduce(document: dict[str, Any], identity: Identity, secret_key: bytes) -> Reduced:
+    """The canonical form. The document is taken apart on the way: it must be the caller's own and is of no use after.
 
     Its numbers are expected as `scalars.fold_number` gives them.
     """
     name = document.get("name")
     for member in _ENVELOPE:
         document.pop(member, None)
-    tree = _walk_object(document, plan_for(identity.resource_type).root, secret_key, 0)
+    reading = _Reading(secret_key)
+    tree = _walk_object(document, plan_for(identity.resource_type).root, reading, 0)
     tree["id"] = identity.resource_id.lower()
     tree["type"] = identity.resource_type
     if isinstance(name, str) and name:
         tree["name"] = name.lower()
     try:
-        return ENCODER.encode(tree)
+        body = ENCODER.encode(tree)
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
-        return ENCODER.encode(_mend(tree))
+        body = ENCODER.encode(_mend(tree))
+    return Reduced(body, reading.in_order)
 
 
 def digest_of(body: bytes, version: int = NORMALISER_VERSION) -> bytes:
@@ -111,22 +129,22 @@ def digest_of(body: bytes, version: int = NORMALISER_VERSION) -> bytes:
     return hashlib.sha256(b"%d\n%b" % (version, body)).digest()[:16]
 
 
-def walk(value: Any, place: Place, secret_key: bytes, depth: int = 0) -> Any:
+def walk(value: Any, place: Place, reading: _Reading, depth: int = 0) -> Any:
     """The canonical form of any value at its place; None when nothing is left of it. Changes dicts in place."""
     if place.special:
-        return _walk_special(value, place, secret_key, depth, {})
+        return _walk_special(value, place, reading, depth, {})
     kind = type(value)
     if kind is str:
-        return _read_text(value, secret_key)
+        return _read_text(value, reading)
     if kind is dict:
-        return _walk_object(value, place, secret_key, depth + 1) or None
+        return _walk_object(value, place, reading, depth + 1) or None
     if kind is list:
-        return _walk_array(value, place, secret_key, depth + 1)
+        return _walk_array(value, place, reading, depth + 1)
     return value
 
 
 def _walk_object(  # noqa: PLR0912 - unrolled: a call a leaf would double the cost of a scan
-    source: dict[str, Any], place: Place, secret_key: bytes, depth: int
+    source: dict[str, Any], place: Place, reading: _Reading, depth: int
 ) -> dict[str, Any]:
     """The hot loop of every scan: a plain leaf costs a lookup and two tests. Changes `source` and returns it."""
     if depth > DEEPEST:
@@ -144,17 +162,17 @@ def _walk_object(  # noqa: PLR0912 - unrolled: a call a leaf would double the co
         value: Any = source[member]
         kind = type(value)
         if below.special:
-            value = _walk_special(value, below, secret_key, depth, source)
+            value = _walk_special(value, below, reading, depth, source)
         elif kind is str:
             if 0 < len(value) < SHORT and value[0] not in _ODD_STARTS:
                 continue
-            value = _read_text(value, secret_key)
+            value = _read_text(value, reading)
         elif kind is dict:
-            if not _walk_object(value, below, secret_key, depth + 1) and not below.presence:
+            if not _walk_object(value, below, reading, depth + 1) and not below.presence:
                 dead.append(member)
             continue
         elif kind is list:
-            value = _walk_array(value, below, secret_key, depth + 1)
+            value = _walk_array(value, below, reading, depth + 1)
         elif value is not None:
             continue
         if value is not None:
@@ -166,23 +184,25 @@ def _walk_object(  # noqa: PLR0912 - unrolled: a call a leaf would double the co
     return source
 
 
-def _walk_array(source: list[Any], place: Place, secret_key: bytes, depth: int) -> list[Any] | None:
+def _walk_array(source: list[Any], place: Place, reading: _Reading, depth: int) -> list[Any] | None:
     item = place.item
     result = []
     for given in source:
         if type(given) is dict and not item.special:
-            value: Any = _walk_object(given, item, secret_key, depth + 1) or None
+            value: Any = _walk_object(given, item, reading, depth + 1) or None
         else:
-            value = walk(given, item, secret_key, depth)
+            value = walk(given, item, reading, depth)
         if value is not None:
             result.append(value)
-    if len(result) > 1 and not place.ordered:
-        return sort_items(result)
+    if len(result) > 1:
+        if not place.ordered:
+            return sort_items(result)
+        reading.in_order = True
     return result if result or place.allow_list else None
 
 
 def _walk_special(
-    value: Any, place: Place, secret_key: bytes, depth: int, siblings: Mapping[str, Any]
+    value: Any, place: Place, reading: _Reading, depth: int, siblings: Mapping[str, Any]
 ) -> Any:
     """A value about which its place has more to say than that it is compared."""
     kind = type(value)
@@ -191,17 +211,17 @@ def _walk_special(
     if _is_noise(value, place, siblings):
         return None
     if place.pair and _names_secret(siblings):
-        return _read_secret(value, secret_key)
+        return _read_secret(value, reading)
     if kind is dict:
         if place.reference and (reference := _reference_in(value)):
             value = {"id": reference}
-        result: Any = _walk_object(value, place, secret_key, depth + 1) or None
+        result: Any = _walk_object(value, place, reading, depth + 1) or None
     elif kind is list:
-        result = _walk_array(value, place, secret_key, depth + 1)
+        result = _walk_array(value, place, reading, depth + 1)
     elif place.secret:
-        result = _read_secret(value, secret_key)
+        result = _read_secret(value, reading)
     elif kind is str and value:
-        result = place.text(value) if place.text else _read_text(value, secret_key)
+        result = place.text(value) if place.text else _read_text(value, reading)
     else:
         result = value if kind is not str else None
     if place.default is not None and _is_same(result, place.default):
@@ -218,7 +238,7 @@ def _is_noise(value: Any, place: Place, siblings: Mapping[str, Any]) -> bool:
     )
 
 
-def _read_text(value: str, secret_key: bytes) -> str | None:
+def _read_text(value: str, reading: _Reading) -> str | None:
     if not value:
         return None
     first = value[0]
@@ -228,15 +248,15 @@ def _read_text(value: str, secret_key: bytes) -> str | None:
         return MASK
     if len(value) < SHORT:
         return value
-    return hash_secret(value, secret_key) if holds_secret(value) else fold_text(value)
+    return hash_secret(value, reading.secret_key) if holds_secret(value) else fold_text(value)
 
 
-def _read_secret(value: Any, secret_key: bytes) -> Any:
+def _read_secret(value: Any, reading: _Reading) -> Any:
     """Switches stay readable; texts and numbers become hashes, masks stay masks."""
     if value is None or value == "" or isinstance(value, bool):
         return None if value == "" else value
     text = value if isinstance(value, str) else ENCODER.encode(value).decode()
-    return MASK if is_mask(text) else hash_secret(text, secret_key)
+    return MASK if is_mask(text) else hash_secret(text, reading.secret_key)
 
 
 def _names_secret(siblings: Mapping[str, Any]) -> bool:

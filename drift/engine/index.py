@@ -1,6 +1,6 @@
 """The index of a snapshot: which resources there were, with which configuration, and in which packs that is.
 
-It is all that a scan needs of the state before: four digests a resource, as plain bytes. Documents are loaded only for
+It is all that a scan needs of the state before: five digests a resource, as plain bytes. Documents are loaded only for
 what these digests show to differ.
 """
 
@@ -18,11 +18,11 @@ from typing import NamedTuple
 import msgspec
 
 from drift.engine.model import ResourceKey
+from drift.engine.recognition import UNKNOWN, WIDTH
 from errors import Corrupt
 
-WIDTH = 16  # bytes of a key and of each digest
-UNKNOWN = bytes(WIDTH)  # a digest that nothing is recognised by
-_FORMAT = 2
+_FORMAT = 3
+_WITHOUT_ARRANGED = 2  # the format before, which is still read
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -46,7 +46,8 @@ class Entry(NamedTuple):
     digest: bytes  # of the canonical form
     raw: bytes  # of the bytes as last read
     pack: int
-    trimmed: bytes = UNKNOWN  # of these bytes without bookkeeping, where nothing but bookkeeping goes (`survey.trim`)
+    trimmed: bytes = UNKNOWN  # of these bytes without bookkeeping, where that is all that goes
+    arranged: bytes = UNKNOWN  # of the same with members and items sorted (`recognition`)
 
 
 class Delta(NamedTuple):
@@ -64,6 +65,7 @@ class _Stored(msgspec.Struct, array_like=True):
     raws: bytes
     numbers: bytes
     trims: bytes
+    arranged: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class SnapshotIndex:
     raws: bytes
     numbers: bytes  # of packs, 4 bytes each
     trims: bytes
+    arranged: bytes
     snapshot_id: str = field(init=False)
     _heads: array[int] = field(
         init=False, repr=False, compare=False
@@ -105,6 +108,7 @@ class SnapshotIndex:
             b"".join(entry.raw for entry in ordered),
             _write_numbers(entry.pack for entry in ordered),
             b"".join(entry.trimmed for entry in ordered),
+            b"".join(entry.arranged for entry in ordered),
         )
 
     def __len__(self) -> int:
@@ -118,7 +122,12 @@ class SnapshotIndex:
         for position, pack in enumerate(numbers):
             cell = slice(position * WIDTH, (position + 1) * WIDTH)
             yield Entry(
-                self.keys[cell], self.digests[cell], self.raws[cell], pack, self.trims[cell]
+                self.keys[cell],
+                self.digests[cell],
+                self.raws[cell],
+                pack,
+                self.trims[cell],
+                self.arranged[cell],
             )
 
     def key_at(self, position: int) -> bytes:
@@ -126,6 +135,9 @@ class SnapshotIndex:
 
     def digest_at(self, position: int) -> bytes:
         return self.digests[position * WIDTH : (position + 1) * WIDTH]
+
+    def arranged_at(self, position: int) -> bytes:
+        return self.arranged[position * WIDTH : (position + 1) * WIDTH]
 
     def position_of(self, key: bytes) -> int | None:
         """Searches the heads; it is asked for what changed only, so a dict of all keys would not pay."""
@@ -158,6 +170,9 @@ class SnapshotIndex:
     def positions_by_trimmed(self) -> dict[bytes, int]:
         return _positions(self.trims)
 
+    def positions_by_arranged(self) -> dict[bytes, int]:
+        return _positions(self.arranged)
+
     def encode(self) -> bytes:
         """The same index, the same bytes."""
         return msgspec.msgpack.encode(
@@ -170,6 +185,7 @@ class SnapshotIndex:
                 self.raws,
                 self.numbers,
                 self.trims,
+                self.arranged,
             ),
             order="deterministic",
         )
@@ -182,9 +198,10 @@ class SnapshotIndex:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Corrupt("A snapshot's index cannot be read.") from error
         count = len(stored.keys) // WIDTH
-        columns = [
-            len(column) for column in (stored.keys, stored.digests, stored.raws, stored.trims)
-        ]
+        if stored.version == _WITHOUT_ARRANGED:
+            stored.arranged, stored.version = UNKNOWN * count, _FORMAT
+        digests = (stored.digests, stored.raws, stored.trims, stored.arranged)
+        columns = [len(column) for column in (stored.keys, *digests)]
         columns.append(len(stored.numbers) * 4)
         if stored.version != _FORMAT or any(length != count * WIDTH for length in columns):
             raise Corrupt("A snapshot's index is not of this form.")
@@ -196,6 +213,7 @@ class SnapshotIndex:
             stored.raws,
             stored.numbers,
             stored.trims,
+            stored.arranged,
         )
         if max(_read_numbers(stored.numbers), default=-1) >= len(stored.packs):
             raise Corrupt("A snapshot's index names a pack that it does not have.")
@@ -234,7 +252,7 @@ def _read_numbers(data: bytes) -> tuple[int, ...]:
 
 
 def _positions(column: bytes) -> dict[bytes, int]:
-    cells = range(0, len(column), WIDTH)
-    found = {column[cell : cell + WIDTH]: cell // WIDTH for cell in cells}
+    cells = struct.iter_unpack(f"{WIDTH}s", column)
+    found = {cell: position for position, (cell,) in enumerate(cells)}
     found.pop(UNKNOWN, None)
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +17,16 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import msgspec
 
 from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, reduce
-from drift.engine.index import UNKNOWN, WIDTH, Entry, SnapshotIndex
+from drift.engine.index import Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
+from drift.engine.recognition import (
+    UNKNOWN,
+    WIDTH,
+    digest_arranged,
+    digest_trimmed,
+    holds_bookkeeping,
+)
 from drift.engine.scalars import read_number
 from errors import Invalid
 
@@ -28,13 +34,8 @@ _P = TypeVar("_P")
 Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 MOST_EXAMPLES = 10  # of skipped documents, by reason
 _LONGEST_EXAMPLE = 300
+_PATIENCE = 20  # documents of a page that were recognised, and none of them by trimming
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The members that every write of a resource refreshes. The pattern can match nothing but a whole member: within a
-# string each quote is escaped, and a string before a colon is a name.
-_BOOKKEEPING = re.compile(
-    rb'"(?:(?:etag|provisioningState)":"(?!")[^"\\]*(?:\\.[^"\\]*)*"'
-    rb'|lastModifiedAt":"\d{4}-\d\d-\d\dT[\d:.+-]+Z?")'
-)
 _DECODER = msgspec.json.Decoder(float_hook=read_number)
 
 
@@ -79,13 +80,27 @@ def _decode_page(answer: bytes, shape: type[_P]) -> _P:
         raise Invalid("The answer is no page of documents.", field="page") from error
 
 
+class Marks(NamedTuple):
+    """What a document will be recognised by in the next scan (`recognition`)."""
+
+    raw: bytes
+    trimmed: bytes = UNKNOWN
+    arranged: bytes = UNKNOWN
+
+
+_Unknown: TypeAlias = tuple[bytes, Marks]  # a document that was not recognised yet
+
+
 class Fresh(NamedTuple):
-    """What came in other bytes than before. Without `document` its configuration is that of the state before."""
+    """A new resource or a new configuration."""
 
     digest: bytes
-    raw: bytes
-    trimmed: bytes
-    document: Document | None
+    marks: Marks
+    document: Document
+
+    def entry(self, key: bytes, pack: int) -> Entry:
+        raw, trimmed, arranged = self.marks
+        return Entry(key, self.digest, raw, pack, trimmed, arranged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +115,21 @@ class Collected:
     duplicates: int  # documents that came for a resource which had come already
     total: int
     parsed: int
-    seen: bytearray  # one byte an entry of the state before: whether its very bytes came again
+    seen: bytearray  # one byte an entry of the state before: whether it came again with its configuration
+    renewed: Mapping[int, Marks]  # of the seen ones, by position, what came in other bytes
     fresh: Mapping[bytes, Fresh]  # by key
 
     def entries(self) -> Iterator[Entry]:
         """Every resource that came; `pack` is the one of the state before, -1 where it has none."""
         for position, entry in enumerate(self.previous.entries() if self.previous else ()):
             if self.seen[position]:
-                yield entry
+                marks = self.renewed.get(position)
+                yield entry if marks is None else _remark(entry, marks)
             elif (fresh := self.fresh.get(entry.key)) is not None:
-                yield Entry(entry.key, fresh.digest, fresh.raw, entry.pack, fresh.trimmed)
+                yield fresh.entry(entry.key, entry.pack)
         for key, fresh in self.fresh.items():
             if self.previous is None or key not in self.previous:
-                yield Entry(key, fresh.digest, fresh.raw, -1, fresh.trimmed)
+                yield fresh.entry(key, -1)
 
 
 class Survey:
@@ -121,28 +138,37 @@ class Survey:
     def __init__(self, previous: SnapshotIndex | None, *, secret_key: bytes) -> None:
         self._previous = previous
         self._secret_key = secret_key
-        self._by_raw: dict[bytes, int] = {}
-        if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
-            self._by_raw = previous.positions_by_raw()
-        self._by_trimmed: dict[bytes, int] | None = None if self._by_raw else {}
+        comparable = (
+            previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION
+        )
+        self._known = previous if comparable else None
+        self._by_raw = self._known.positions_by_raw() if self._known else {}
+        # Made at the first use: most scans of a large subscription need neither.
+        self._by_trimmed: dict[bytes, int] | None = None
+        self._by_arranged: dict[bytes, int] | None = None
+        self._is_trimming = True
         self._seen = bytearray(len(previous) if previous is not None else 0)
+        self._renewed: dict[int, Marks] = {}
         self._fresh: dict[bytes, Fresh] = {}
         self._skipped: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
         self._duplicates = self._total = self._parsed = 0
 
     def add_page(self, rows: Iterable[Row]) -> None:
-        """`rows` are the JSON of one ARM document each."""
-        by_raw, seen, sha256 = self._by_raw, self._seen, hashlib.sha256
-        for row in rows:
-            self._total += 1
-            raw = sha256(row).digest()[:WIDTH]
-            position = by_raw.get(raw)
-            if position is None:
-                self._add(row, raw)
-            else:
-                self._duplicates += seen[position]
-                seen[position] = 1
+        """`rows` are the JSON of one ARM document each.
+
+        Every step takes those of the page that the one before did not recognise: page by page each step's code and
+        tables stay in the processor's cache.
+        """
+        new = self._find_raw(rows)
+        if not new:
+            return
+        rest = self._find_trimmed(new) if self._is_trimming else new
+        odd = self._find_arranged(rest)
+        # When members or items move, they mostly move everywhere, and trimming alone helps with nothing.
+        self._is_trimming = len(rest) < len(new) or len(rest) - len(odd) < _PATIENCE
+        for row, marks in odd:
+            self._read(row, marks)
 
     def finish(self) -> Collected:
         changed = []
@@ -150,7 +176,7 @@ class Survey:
         for key, fresh in list(self._fresh.items()):
             if by_bytes and self._is_outdone(key, fresh):
                 del self._fresh[key]
-            elif fresh.document is not None:
+            else:
                 changed.append(fresh.document)
         return Collected(
             previous=self._previous,
@@ -162,52 +188,91 @@ class Survey:
             total=self._total,
             parsed=self._parsed,
             seen=self._seen,
+            renewed=self._renewed,
             fresh=self._fresh,
         )
 
-    def _add(self, row: Row, raw: bytes) -> None:
-        trimmed = trim(row)
-        if (position := self._find_trimmed(trimmed)) is not None:
-            assert self._previous is not None
-            key = self._previous.key_at(position)
-            self._keep(key, Fresh(self._previous.digest_at(position), raw, trimmed, None))
-            return
-        self._parsed += 1
+    def _find_raw(self, rows: Iterable[Row]) -> list[_Unknown]:
+        by_raw, seen, sha256 = self._by_raw, self._seen, hashlib.sha256
+        rest = []
+        for row in rows:
+            self._total += 1
+            raw = sha256(row).digest()[:WIDTH]
+            position = by_raw.get(raw)
+            if position is None:
+                rest.append((bytes(row), Marks(raw)))
+            else:
+                self._duplicates += seen[position]
+                seen[position] = 1
+        return rest
+
+    def _find_trimmed(self, new: list[_Unknown]) -> list[_Unknown]:
+        if self._by_trimmed is None:
+            self._by_trimmed = self._known.positions_by_trimmed() if self._known else {}
+        rest = []
+        for row, marks in new:
+            trimmed = digest_trimmed(row)
+            position = self._by_trimmed.get(trimmed)
+            if position is None or self._known is None:
+                rest.append((row, Marks(marks.raw, trimmed)))
+            else:
+                self._renew(position, Marks(marks.raw, trimmed, self._known.arranged_at(position)))
+        return rest
+
+    def _find_arranged(self, new: list[_Unknown]) -> list[_Unknown]:
+        if self._by_arranged is None:
+            self._by_arranged = self._known.positions_by_arranged() if self._known else {}
+        rest = []
+        for row, (raw, trimmed, _) in new:
+            marks = Marks(raw, trimmed, digest_arranged(row))
+            position = self._by_arranged.get(marks.arranged)
+            if position is None:
+                rest.append((row, marks))
+            else:
+                self._renew(position, marks)
+        self._parsed += len(new)
+        return rest
+
+    def _read(self, row: bytes, marks: Marks) -> None:
         document = _parse(row)
         if document is None:
-            self._skip("no JSON object", bytes(row)[:_LONGEST_EXAMPLE])
+            self._skip("no JSON object", row[:_LONGEST_EXAMPLE])
             return
         try:
-            self._keep(*self._digest(document, raw, trimmed))
+            self._reduce(document, marks)
         except Invalid as error:
             self._skip(error.message, document)
 
-    def _find_trimmed(self, trimmed: bytes) -> int | None:
-        if self._by_trimmed is None:
-            assert self._previous is not None
-            self._by_trimmed = self._previous.positions_by_trimmed()
-        return self._by_trimmed.get(trimmed)
+    def _renew(self, position: int, marks: Marks) -> None:
+        """The resource came with the configuration that it had, in other bytes."""
+        self._duplicates += self._seen[position]
+        self._seen[position] = 1
+        self._renewed[position] = marks
+
+    def _reduce(self, document: dict[str, Any], marks: Marks) -> None:
+        identity = identify(document)
+        name = resource_key(identity.resource_id)
+        key = bytes.fromhex(name)
+        body, in_order = reduce(document, identity, self._secret_key)
+        digest = digest_of(body)
+        if in_order:
+            marks = marks._replace(arranged=UNKNOWN)
+        if holds_bookkeeping(body):  # here it is configuration: within a template, for one
+            marks = marks._replace(trimmed=UNKNOWN, arranged=UNKNOWN)
+        position = self._previous.position_of(key) if self._previous is not None else None
+        if self._previous and position is not None and self._previous.digest_at(position) == digest:
+            self._renew(position, marks)
+            return
+        new = Document(name, identity.resource_id, identity.resource_type, body, digest)
+        if not fits(new):
+            raise Invalid("The document is too large to be stored.", field="document")
+        self._keep(key, Fresh(digest, marks, new))
 
     def _keep(self, key: bytes, fresh: Fresh) -> None:
         known = self._fresh.get(key)
         self._duplicates += known is not None
         if known is None or fresh[:2] > known[:2]:
             self._fresh[key] = fresh
-
-    def _digest(self, document: dict[str, Any], raw: bytes, trimmed: bytes) -> tuple[bytes, Fresh]:
-        identity = identify(document)
-        name = resource_key(identity.resource_id)
-        key = bytes.fromhex(name)
-        body = reduce(document, identity, self._secret_key)
-        digest = digest_of(body)
-        if _BOOKKEEPING.search(body):  # here it is configuration: within a template, for one
-            trimmed = UNKNOWN
-        if self._previous is not None and self._previous.digest_of(key) == digest:
-            return key, Fresh(digest, raw, trimmed, None)
-        new = Document(name, identity.resource_id, identity.resource_type, body, digest)
-        if not fits(new):
-            raise Invalid("The document is too large to be stored.", field="document")
-        return key, Fresh(digest, raw, trimmed, new)
 
     def _is_outdone(self, key: bytes, fresh: Fresh) -> bool:
         """Whether the resource came twice and its unchanged document stays. Of two, the greater digest stays:
@@ -235,17 +300,11 @@ class Survey:
             examples.append(_name(what))
 
 
-def trim(row: Row) -> bytes:
-    """The digest of a document's bytes without bookkeeping.
-
-    Two documents with one such digest differ in the values of bookkeeping at most. That is no difference when none of
-    it is left in the canonical form of one of them: what a fact drops there, it drops whatever the value (an instant
-    is the exception, so only instants are taken out of a member that may hold one).
-    """
-    return hashlib.sha256(_BOOKKEEPING.sub(b"", row)).digest()[:WIDTH]
+def _remark(entry: Entry, marks: Marks) -> Entry:
+    return Entry(entry.key, entry.digest, marks.raw, entry.pack, marks.trimmed, marks.arranged)
 
 
-def _parse(row: Row) -> dict[str, Any] | None:
+def _parse(row: bytes) -> dict[str, Any] | None:
     """The document, None for what is no JSON object. What only the standard library reads (NaN, 1e999, half a surrogate
     pair, a byte order mark) is read by it."""
     try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 
+import msgspec
 import pytest
 
 from drift.engine.index import UNKNOWN, Entry, PackRef, SnapshotIndex, Stamp, delta
@@ -69,6 +70,15 @@ def test_index_decoded_is_the_one_encoded() -> None:
     known = index(*(entry(number, number, number % 2) for number in range(100)))
     assert SnapshotIndex.decode(known.encode()) == known
     assert SnapshotIndex.decode(index().encode()) == index()
+
+
+def test_index_of_the_format_before_is_read() -> None:
+    known = index(entry(1), entry(2, 3, 1))
+    version, *columns = msgspec.msgpack.decode(known.encode())
+    assert version == 3
+    older = SnapshotIndex.decode(msgspec.msgpack.encode([2, *columns[:-1]]))
+    assert older == known
+    assert older.positions_by_arranged() == {}
 
 
 def test_index_decode_of_damaged_bytes_is_refused() -> None:
