@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import NamedTuple
 
 import msgspec
@@ -197,13 +198,13 @@ class SnapshotIndex:
             stored = msgspec.msgpack.decode(data, type=_Stored)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Corrupt("A snapshot's index cannot be read.") from error
-        count = len(stored.keys) // WIDTH
+        length = len(stored.keys) // WIDTH
         if stored.version == _WITHOUT_ARRANGED:
-            stored.arranged, stored.version = UNKNOWN * count, _FORMAT
+            stored.arranged, stored.version = UNKNOWN * length, _FORMAT
         digests = (stored.digests, stored.raws, stored.trims, stored.arranged)
         columns = [len(column) for column in (stored.keys, *digests)]
         columns.append(len(stored.numbers) * 4)
-        if stored.version != _FORMAT or any(length != count * WIDTH for length in columns):
+        if stored.version != _FORMAT or any(column != length * WIDTH for column in columns):
             raise Corrupt("A snapshot's index is not of this form.")
         index = cls(
             stored.stamp,
@@ -252,7 +253,7 @@ def _read_numbers(data: bytes) -> tuple[int, ...]:
 
 
 def _positions(column: bytes) -> dict[bytes, int]:
-    cells = struct.iter_unpack(f"{WIDTH}s", column)
-    found = {cell: position for position, (cell,) in enumerate(cells)}
+    cells = chain.from_iterable(struct.iter_unpack(f"{WIDTH}s", column))
+    found = dict(zip(cells, count()))
     found.pop(UNKNOWN, None)
     return found

@@ -193,17 +193,20 @@ class Survey:
         )
 
     def _find_raw(self, rows: Iterable[Row]) -> list[_Unknown]:
-        by_raw, seen, sha256 = self._by_raw, self._seen, hashlib.sha256
+        position_of, seen, sha256 = self._by_raw.get, self._seen, hashlib.sha256
         rest = []
+        total = duplicates = 0
         for row in rows:
-            self._total += 1
+            total += 1
             raw = sha256(row).digest()[:WIDTH]
-            position = by_raw.get(raw)
+            position = position_of(raw)
             if position is None:
                 rest.append((bytes(row), Marks(raw)))
             else:
-                self._duplicates += seen[position]
+                duplicates += seen[position]
                 seen[position] = 1
+        self._total += total
+        self._duplicates += duplicates
         return rest
 
     def _find_trimmed(self, new: list[_Unknown]) -> list[_Unknown]:
@@ -287,11 +290,11 @@ class Survey:
         return False
 
     def _find_missing(self) -> Iterator[bytes]:
-        if self._previous is None:
-            return
-        for position, seen in enumerate(self._seen):
-            if not seen and (key := self._previous.key_at(position)) not in self._fresh:
+        position = self._seen.find(0)
+        while self._previous is not None and position >= 0:
+            if (key := self._previous.key_at(position)) not in self._fresh:
                 yield key
+            position = self._seen.find(0, position + 1)
 
     def _skip(self, reason: str, what: dict[str, Any] | bytes) -> None:
         self._skipped[reason] += 1
