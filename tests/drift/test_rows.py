@@ -67,7 +67,15 @@ async def test_index_outside_the_tenants_holds_ids_only(two):
         if row["PartitionKey"] != "deployment"
     ]
     assert {one.tenant_id for one in two} <= {row["RowKey"] for row in rows}
-    for row in rows:
+    claims = [row for row in rows if row["PartitionKey"].startswith("subscription.")]
+    for row in claims:
+        assert set(row) == BOOKKEEPING
+        assert GUID.fullmatch(row["PartitionKey"].removeprefix("subscription."))
+        assert row["RowKey"] in {"holder", f"shared.{row['tenant_id']}"}
+    assert {one.subscription_id for one in two} <= {
+        row["PartitionKey"].removeprefix("subscription.") for row in claims
+    }
+    for row in [row for row in rows if row not in claims]:
         assert set(row) == BOOKKEEPING
         assert GUID.fullmatch(row["RowKey"])
         assert row["tenant_id"] == row["RowKey"]

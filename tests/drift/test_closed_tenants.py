@@ -1,0 +1,155 @@
+"""A tenant that is suspended or deleted: nothing works at once, and a scan under way stops at its next step. E02."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from dev.demo.client import ProductError
+from drift import onboarding
+from errors import Conflict
+from tenancy.access import govern, serve
+from tenancy.ids import DirectoryId, ObjectId
+from tenancy.principal import PLATFORM_ROLE, Principal
+from tenancy.store import Table
+from tenancy.tenants import ROW, TenantStatus
+
+TLS = "/properties/minimumTlsVersion"
+
+
+async def drift(tenant) -> None:
+    await tenant.azure.edit(tenant.account("alpha")["id"], set={TLS: "TLS1_0"})
+
+
+async def run_and_close(tenant, operator, close) -> str:
+    """A scan that meets the closing of its tenant while it waits for Resource Graph."""
+    await drift(tenant)
+    scan_id, (message,) = await tenant.fan_out()
+    await tenant.azure.clear_requests()
+    await tenant.graph_fault(nth=1, delaySeconds=1.0)
+    running = asyncio.create_task(tenant.host.run("scan-subscription", message))
+    async with asyncio.timeout(20):
+        while True:
+            if await asked(tenant):
+                break
+            await asyncio.sleep(0.02)
+    await close()
+    await running  # dropped, not failed: the host must not try it again
+    return scan_id
+
+
+async def asked(tenant) -> bool:
+    """Whether the subscription was proved readable: the next request is the delayed one."""
+    log = (await tenant.azure.requests())["log"]
+    return any(f"/subscriptions/{tenant.subscription_id}" in one["path"] for one in log)
+
+
+async def graph_calls(tenant) -> int:
+    return (await tenant.azure.requests())["counts"].get("graph", 0)
+
+
+@pytest.mark.parametrize("action", ["suspend", "delete"])
+async def test_scan_under_way_stops_at_its_next_step(tenant, operator, action):
+    before = await tenant.etags(
+        "finding", "configuration", "configurationhistory", "notice", "pack"
+    )
+
+    async def close():
+        path = f"/api/tenants/{tenant.tenant_id}"
+        if action == "delete":
+            await operator.request("DELETE", path)
+        else:
+            await operator.request("POST", f"{path}/suspend")
+
+    scan_id = await run_and_close(tenant, operator, close)
+    assert await graph_calls(tenant) == 1  # four sources were still to be read
+    after = await tenant.etags("finding", "configuration", "configurationhistory", "notice", "pack")
+    assert after == before
+    assert await tenant.host.drain() == []
+    if action == "delete":
+        return
+    await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/resume")
+    scan = await tenant.read_scan(scan_id)
+    assert (scan["status"], [part["status"] for part in scan["parts"]]) == (
+        "cancelled",
+        ["cancelled"],
+    )
+    assert (await tenant.part())["findings"] == 1  # its lease was given back
+
+
+async def test_queued_messages_of_a_closed_tenant_do_nothing(tenant, operator):
+    await drift(tenant)
+    scan_id, messages = await tenant.fan_out()
+    await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/suspend")
+    await tenant.azure.clear_requests()
+    for message in messages:
+        await tenant.host.run("scan-subscription", message)
+    assert (await tenant.azure.requests())["counts"] == {}
+    await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/resume")
+    assert (await tenant.read_scan(scan_id))["status"] == "cancelled"  # and not queued for ever
+    assert (await tenant.part())["findings"] == 1
+
+
+async def test_credential_of_a_closed_tenant_is_forgotten(tenant, operator):
+    credentials = tenant.host.deployment.credentials
+    assert tenant.tenant_id in credentials._known
+    await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/suspend")
+    assert tenant.tenant_id not in credentials._known
+
+
+async def test_suspension_wins_over_a_tick_that_moves_the_schedule(tenant, settings):
+    """Both write the tenant's row; the operator must not be told to try again, nor the schedule be set back."""
+    deployment = tenant.host.deployment
+    home = DirectoryId(settings.platform_directory_id)
+    pia = Principal(home, ObjectId(str(uuid.uuid4())), "Pia", frozenset({PLATFORM_ROLE}), False)
+    context = await govern(deployment, pia, tenant.tenant_id, now=datetime.now(UTC))
+    moved = replace(context.tenant, schedule="7 * * * *")
+    await context.store.put(Table.TENANT, ROW, moved.values())
+    suspended = await onboarding.suspend(context, now=datetime.now(UTC))
+    assert (suspended.status, suspended.schedule) == (TenantStatus.SUSPENDED, "7 * * * *")
+    with pytest.raises(Conflict):
+        await serve(deployment, tenant.tenant_id)
+
+
+async def test_requests_of_a_deleted_tenant_find_nothing(tenant, operator):
+    await operator.request("DELETE", f"/api/tenants/{tenant.tenant_id}")
+    for method, path in (("GET", "/api/findings"), ("POST", "/api/scans")):
+        with pytest.raises(ProductError, match="404"):
+            await tenant.api.request(method, path)
+    assert (await tenant.api.request("GET", "/api/me"))["tenants"] == []
+    for path in ("resume", "suspend", "activate"):
+        with pytest.raises(ProductError, match="404"):
+            await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/{path}")
+
+
+async def test_directory_of_a_deleted_tenant_begins_anew(tenant, operator):
+    """C11: the same directory, the same subscriptions, nothing of the old tenant's data."""
+    await drift(tenant)
+    await tenant.scan()
+    assert len(await tenant.findings()) == 1
+    await operator.request("DELETE", f"/api/tenants/{tenant.tenant_id}")
+    body = tenant.organisation.tenant_body()
+    again = await operator.request("POST", "/api/tenants", body)
+    assert again["id"] != tenant.tenant_id
+    headers = {"X-Tenant-Id": again["id"]}
+    for path in ("findings", "baselines", "scans", "notices", "subscriptions", "rules"):
+        listed = await tenant.api.request("GET", f"/api/{path}", headers=headers)
+        assert listed["value"] == [], path
+    fresh = await tenant.api.request("POST", "/api/subscriptions/refresh", headers=headers)
+    assert [(one["id"], one["monitored"]) for one in fresh["value"]] == [
+        (tenant.subscription_id, True)
+    ]
+
+
+async def test_operation_id_of_a_deleted_tenant_is_used_up(operator, new_organisation):
+    organisation = await new_organisation()
+    operation = {"Operation-Id": str(uuid.uuid4())}
+    body = organisation.tenant_body()
+    made = await operator.request("POST", "/api/tenants", body, headers=operation)
+    await operator.request("DELETE", f"/api/tenants/{made['id']}")
+    with pytest.raises(ProductError, match=r"409.*deleted"):
+        await operator.request("POST", "/api/tenants", body, headers=operation)
