@@ -7,9 +7,10 @@ not looked at again, so a scan that finds nothing new loads no document.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,6 +20,7 @@ from drift.collect import SubscriptionReader
 from drift.confirm import Confirmer, Verdict
 from drift.engine import findings as life
 from drift.engine.compare import differ
+from drift.engine.families import embedded, without_echoes
 from drift.engine.findings import Attribution, Evidence, Observation, Status
 from drift.engine.index import SnapshotIndex, delta
 from drift.engine.model import Difference, Document, Json, ResourceKey
@@ -159,18 +161,41 @@ async def _candidates(
     """Loads, walks and judges what is new. Only the packs that hold one of the keys are read.
 
     With it comes why it could not be read who made the changes, '' if it could."""
-    before = await load_documents(store, held.baseline, keys)
-    after = await load_documents(store, held.current, keys, at_hand=held.fresh)
-    found = [differ(before.get(key), after.get(key)) for key in keys]
-    differences = [
-        item for item in found if item and policy.scope.covers(item.resource_id, item.resource_type)
-    ]
+    before, after, found = await _differences(store, held, keys, policy.scope)
+    differences = await _told_once(store, held, found, policy.scope)
     who, unread = await _attribute(reader, [item.resource_id for item in differences])
     judged = [
         _judged(item, before.get(item.key), after.get(item.key), who.get(item.key), policy, now)
         for item in differences
     ]
     return judged, unread
+
+
+_Documents: TypeAlias = dict[ResourceKey, Document]
+
+
+async def _differences(
+    store: TenantStore, held: Held, keys: Collection[ResourceKey], scope: Scope
+) -> tuple[_Documents, _Documents, list[Difference]]:
+    """The documents of both sides, and what of their differences is in scope."""
+    before = await load_documents(store, held.baseline, keys)
+    after = await load_documents(store, held.current, keys, at_hand=held.fresh)
+    found = (differ(before.get(key), after.get(key)) for key in keys)
+    return before, after, [d for d in found if d and scope.covers(d.resource_id, d.resource_type)]
+
+
+async def _told_once(
+    store: TenantStore, held: Held, found: Sequence[Difference], scope: Scope
+) -> list[Difference]:
+    """The differences without what resources that others embed tell themselves, now or in a scan before."""
+    drifted = _drifted(held)
+    wanted = {key for item in found for key in embedded(item) if key in drifted}
+    if not wanted:
+        return list(found)
+    _, _, children = await _differences(store, held, wanted, scope)
+    own = {item.key: item for item in children}
+    told = (without_echoes(item, own) for item in found)
+    return [item for item in told if item is not None]
 
 
 def _judged(

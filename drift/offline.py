@@ -17,7 +17,8 @@ import msgspec
 
 from drift.engine.canonical import canonicalise
 from drift.engine.compare import differ
-from drift.engine.model import Change, ChangeKind, Document, ResourceKey, Severity
+from drift.engine.families import embedded, without_echoes
+from drift.engine.model import Change, ChangeKind, Difference, Document, ResourceKey, Severity
 from drift.engine.rules import Subject, TenantRule, judge
 from drift.inventories import Inventory
 from errors import Invalid
@@ -101,25 +102,40 @@ def compare_inventories(
             report.unchanged += 1
             continue
         try:
-            sides = [_load(side, key, secret_key) for side in (before, after)]
+            old, new = (_load(side, key, secret_key) for side in (before, after))
+            difference = differ(old, new)
+            if difference is not None:
+                difference = _told_once(difference, before, after, secret_key)
         except Invalid as error:
             if not lenient:
                 raise
             report.skipped[error.message] += 1
             continue
-        found = _find(sides[0], sides[1], rules, now)
-        if found is None:
+        if difference is None:
             report.unchanged += 1
         else:
-            report.add(found)
+            report.add(_find(difference, old, new, rules, now))
+
+
+def _told_once(
+    difference: Difference, before: Inventory, after: Inventory, secret_key: bytes
+) -> Difference | None:
+    """The difference without what resources of these inventories, embedded in this one, tell themselves."""
+    own = {}
+    for key in embedded(difference):
+        child = differ(*(_load(side, key, secret_key) for side in (before, after)))
+        if child is not None:
+            own[key] = child
+    return without_echoes(difference, own)
 
 
 def _find(
-    before: Document | None, after: Document | None, rules: Sequence[TenantRule], now: datetime
-) -> Found | None:
-    difference = differ(before, after)
-    if difference is None:
-        return None
+    difference: Difference,
+    before: Document | None,
+    after: Document | None,
+    rules: Sequence[TenantRule],
+    now: datetime,
+) -> Found:
     old, new = _decode(before), _decode(after)
     facts = Subject(tags=_tags(new or old), before=old, after=new)
     judgement = judge(difference, rules=rules, facts=facts, now=now)

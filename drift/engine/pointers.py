@@ -22,6 +22,11 @@ def escape(text: str) -> str:
     return text.replace("~", "~0").replace("/", "~1")
 
 
+def unescape(text: str) -> str:
+    """The text of a segment or of an identity within one."""
+    return text.replace("~2", "]").replace("~1", "/").replace("~0", "~")
+
+
 def member(path: str, name: str) -> str:
     return f"{path}/{escape(name)}"
 

@@ -69,6 +69,27 @@ def test_equal_inventories_have_no_drift(run: Run) -> None:
     assert run(lines(BEFORE), lines(BEFORE[::-1])) == Outcome(0, "", "")
 
 
+def test_a_child_that_its_parent_embeds_is_one_finding(run: Run) -> None:
+    network = f"{GROUP}/Microsoft.Network/virtualNetworks/net"
+    kind = "Microsoft.Network/virtualNetworks"
+
+    def inventory(prefix: str, flag: bool) -> str:
+        properties = {"addressPrefix": prefix}
+        subnets = [{"name": "web", "properties": properties}]
+        child = {"id": f"{network}/subnets/web", "type": f"{kind}/subnets"}
+        whole = {"subnets": subnets, "enableDdosProtection": flag}
+        parent = {"id": network, "type": kind, "properties": whole}
+        return lines([parent, child | {"properties": properties}])
+
+    one = run(inventory("10.0.0.0/24", True), inventory("10.0.0.0/16", True)).findings
+    assert [f["resourceId"] for f in one] == [f"{network}/subnets/web"]
+    two = run(inventory("10.0.0.0/24", True), inventory("10.0.0.0/16", False)).findings
+    assert [[change["path"] for change in f["changes"]] for f in two] == [
+        ["/properties/enableDdosProtection"],
+        ["/properties/addressPrefix"],
+    ]
+
+
 def test_drift_is_one_line_a_finding(run: Run) -> None:
     outcome = run(lines(BEFORE), lines(AFTER))
     assert outcome.code == 2
