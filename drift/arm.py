@@ -28,7 +28,7 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from errors import Invalid, NotFound, Refused, Unavailable, Unreadable
 from tenancy.access import TenantContext
 from tenancy.connections import TenantCredential
-from tenancy.ids import SubscriptionId
+from tenancy.ids import SubscriptionId, read_guid
 from tenancy.origins import OneHostPolicy
 from tenancy.retry import call_with_retry
 
@@ -99,7 +99,8 @@ class Arm:
 
     def only(self, subscription_id: SubscriptionId) -> Arm:
         """The same, which then reaches this subscription and nothing else."""
-        return Arm(*self._made_of, subscription_id)
+        checked = SubscriptionId(read_guid(subscription_id, field="subscriptionId"))
+        return Arm(*self._made_of, checked)
 
     async def get(self, path: str, api_version: str, *, scope: str, budget: float = 60.0) -> Answer:
         """GETs a path such as `/subscriptions/{id}`. `scope` is what errors name as unreadable."""
