@@ -18,7 +18,7 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from drift.engine.facts import explain
+from drift.engine.facts import condition_of, explain
 from drift.inventories import Inventory, read_inventory
 from drift.offline import Report, compare_inventories
 from drift.renderings import FORMATS
@@ -94,6 +94,8 @@ def _explain(resource_type: str, path: str) -> int:
     verdict = "compared" if answer.compared else "not compared"
     sys.stdout.write(f"{answer.resource_type} {answer.path}\n{verdict}: {answer.reason}\n")
     for fact in answer.facts:
+        if answer.compared and (condition := condition_of(fact)):
+            sys.stdout.write(f"  but not {condition}\n")
         sys.stdout.write(f"  {fact.kind} {fact.path}: {fact.reason} (source: {fact.source})\n")
     return NO_DRIFT
 

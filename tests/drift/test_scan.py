@@ -222,3 +222,33 @@ async def test_same_moment_is_the_same_scan(tenant, deployment):
     # The one that comes second finds the scan changed; the host hands it over again.
     assert {type(error) for error in await tenant.host.drain()} <= {Stale}
     assert len(await tenant.api.every("/api/scans")) == 2  # the fixture's and this one
+
+
+async def test_child_that_its_parent_embeds_is_one_finding(tenant):
+    """Also when the child's own drift was found by a scan before."""
+    parent = {
+        "id": tenant.id_of("Microsoft.Cdn/profiles", "shop"),
+        "name": "shop",
+        "type": "Microsoft.Cdn/profiles",
+        "location": "global",
+        "properties": {"endpoints": [{"name": "web", "properties": {"isHttpAllowed": False}}]},
+    }
+    child = {
+        "id": f"{parent['id']}/endpoints/web",
+        "name": "web",
+        "type": "Microsoft.Cdn/profiles/endpoints",
+        "location": "global",
+        "properties": {"isHttpAllowed": False},
+    }
+    await tenant.add(parent, child)
+    await tenant.scan()
+    await tenant.capture()
+    child["properties"]["isHttpAllowed"] = True
+    await tenant.add(child)
+    await tenant.scan()
+    parent["properties"]["endpoints"][0]["properties"]["isHttpAllowed"] = True
+    await tenant.add(parent)
+    await tenant.scan()
+    (finding,) = [item for item in await tenant.findings() if item["status"] != "resolved"]
+    assert finding["resourceId"] == child["id"]
+    assert [change["path"] for change in finding["changes"]] == ["/properties/isHttpAllowed"]

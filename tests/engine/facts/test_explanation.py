@@ -7,7 +7,8 @@ import json
 import pytest
 
 from drift.engine.canonical import canonicalise
-from drift.engine.facts import FactKind, explain
+from drift.engine.facts import FactKind, condition_of, explain
+from errors import Invalid
 
 KEY = b"k" * 32
 VNET = "Microsoft.Network/virtualNetworks"
@@ -95,3 +96,41 @@ def test_engine_keeps_what_the_explanation_calls_compared(resource_type: str, pa
     for name in names:
         body = body.get(name, {})
     assert bool(body) is explain(resource_type, path).compared
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "path", "condition"),
+    [
+        (
+            "Microsoft.Network/publicIPAddresses",
+            "/properties/ipAddress",
+            "while publicipallocationmethod beside it is dynamic",
+        ),
+        (
+            "Microsoft.ContainerService/managedClusters",
+            "/properties/agentPoolProfiles/[name=a]/count",
+            "while it lies from mincount to maxcount beside it and enableautoscaling is on",
+        ),
+        ("contoso.made/up", "/properties/changedTime", "when it is an instant"),
+    ],
+)
+def test_path_that_is_not_always_compared_says_when(
+    resource_type: str, path: str, condition: str
+) -> None:
+    explanation = explain(resource_type, path)
+    assert explanation.compared
+    assert condition in [condition_of(fact) for fact in explanation.facts]
+
+
+def test_nothing_known_about_a_type_is_said() -> None:
+    assert "no declarations were read" in explain("contoso.made/up", "/properties/size").reason
+    assert "no declarations" not in explain(VNET, "/properties/subnets").reason
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "path", "field"), [("nonsense", "/a", "TYPE"), (VNET, "/", "PATH")]
+)
+def test_what_is_no_type_or_no_path_is_refused(resource_type: str, path: str, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        explain(resource_type, path)
+    assert refused.value.field == field
