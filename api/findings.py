@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, computed_field
 
 from api.access import IfMatch, Now, Operator, Viewer
 from api.paging import PageSize, Token, tenant_pager
@@ -16,6 +16,7 @@ from api.shapes import GUID_PATTERN, ListOf, Reason, RowKey, Shape, View
 from drift.engine import findings as life
 from drift.engine.findings import Evidence, Finding, Status
 from drift.engine.model import ChangeKind, Severity
+from drift.engine.severities import BuiltInRule, find
 from drift.findings import Filter, Stored, get_finding, page_findings, save_finding
 from drift.notices import page_notices
 from tenancy import audit
@@ -32,6 +33,25 @@ class ChangeView(View):
     severity: Severity
     rule: str
     note: str
+
+    @computed_field(description="what is so now; '' where a rule of the tenant decided")  # type: ignore[prop-decorator]
+    @property
+    def title(self) -> str:
+        return self._built_in.title if self._built_in else ""
+
+    @computed_field(description="why that matters")  # type: ignore[prop-decorator]
+    @property
+    def reason(self) -> str:
+        return self._built_in.reason if self._built_in else ""
+
+    @computed_field(description="what to do about it")  # type: ignore[prop-decorator]
+    @property
+    def action(self) -> str:
+        return self._built_in.action if self._built_in else ""
+
+    @property
+    def _built_in(self) -> BuiltInRule | None:
+        return find(self.rule)
 
 
 class AttributionView(View):

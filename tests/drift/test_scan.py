@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from dev.demo.client import ProductError
+from drift.engine.severities import describe
 from drift.scan import start_scan
 from drift.scans import get_scan
 from errors import Stale
@@ -31,6 +32,12 @@ async def test_change_is_found_exactly(tenant):
         "/properties/minimumTlsVersion",
         "TLS1_2",
         "TLS1_0",
+    )
+    rule = describe(change["rule"])
+    assert (change["title"], change["reason"], change["action"]) == (
+        rule.title,
+        rule.reason,
+        rule.action,
     )
 
 

@@ -142,6 +142,28 @@ def test_compare_keys_with_slashes_dots_and_nothing() -> None:
     ]
 
 
+def test_compare_the_first_tag_is_named_as_a_tag_whatever_it_is_called() -> None:
+    envelope = {"id": ID, "type": TYPE}
+    before, after = envelope, envelope | {"tags": {"cost/center~1": "x"}}
+    assert [(c.path, c.kind, c.after) for c in compare(before, after, TYPE)] == [
+        ("/tags/cost~1center~01", "added", "x")
+    ]
+    assert [c.path for c in compare(after, before, TYPE)] == ["/tags/cost~1center~01"]
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(3, False), (5, False), (6, True), (0, True)])
+def test_compare_an_autoscaled_count_is_told_outside_of_its_band_only(
+    count: int, is_told: bool
+) -> None:
+    def pool(size: int) -> dict[str, Any]:
+        band = {"minCount": 1, "maxCount": 5, "enableAutoScaling": True}
+        return {"agentPoolProfiles": [{"name": "a", "count": size} | band]}
+
+    found = changes(pool(2), pool(count), "Microsoft.ContainerService/managedClusters")
+    path = "/properties/agentPoolProfiles/[name=a]/count"
+    assert [change[0] for change in found] == ([path] if is_told else [])
+
+
 def test_compare_a_changed_secret_is_told_and_never_shown() -> None:
     found = changes({"adminPassword": "one"}, {"adminPassword": "two"})
     assert [(path, kind) for path, kind, _, _ in found] == [
