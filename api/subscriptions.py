@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.access import IfMatch, Now, Operator, Viewer
 from api.paging import PageSize, Token, tenant_pager
@@ -28,6 +28,8 @@ class SubscriptionView(View):
 
 
 class SubscriptionPatch(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"monitored": False}]})
+
     monitored: bool
 
 

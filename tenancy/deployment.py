@@ -7,6 +7,7 @@ never for other triggers, so nothing is built there).
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from azure.data.tables.aio import TableServiceClient
 
@@ -14,6 +15,7 @@ from settings import Settings
 from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
 from tenancy.origins import OneHostPolicy
+from tenancy.principal import LOOPBACK_HOSTS
 from tenancy.queues import Queues
 from tenancy.store import Tables
 from tenancy.tenants import Registry
@@ -86,13 +88,14 @@ class Deployment:
     def _secret_client(self) -> SecretClient:
         from azure.keyvault.secrets.aio import SecretClient
 
+        url = self.settings.key_vault_url
         return SecretClient(
-            self.settings.key_vault_url,
+            url,
             self.identity,
-            # The challenge names Azure's own vault domain; only a stand-in lives elsewhere.
-            verify_challenge_resource=self.settings.in_azure,
+            # The challenge names Azure's own vault domain; only a stand-in on this machine lives elsewhere.
+            verify_challenge_resource=urlsplit(url).hostname not in LOOPBACK_HOSTS,
             # The SDK follows redirects and the `nextLink` of its lists; its own clean-up of headers is for redirects.
-            per_retry_policies=[OneHostPolicy(self.settings.key_vault_url)],
+            per_retry_policies=[OneHostPolicy(url)],
             permit_redirects=False,
             **NO_SDK_RETRIES,
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from drift.connection import read_identity
+from drift.connection import NewConnection, read_identity, verify
 from drift.remedies import REMEDIES, of_access, of_sign_in
+from errors import Refused
 from tenancy.connections import ConnectionKind
 from tests.tenancy.test_connections import connection, make_pem
 
@@ -193,3 +195,54 @@ def test_delegation_is_what_a_lighthouse_connection_lacks(settings):
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.W10.c", "a.eyJvaWQiOiJ4In0.c"])
 def test_token_that_cannot_be_read_says_nothing(token):
     assert read_identity(token).object_id == ""
+
+
+@pytest.fixture
+async def federation(azure, settings, new_organisation):
+    """The multitenant app without any secret; what the customer and the app trust is each test's."""
+    organisation = await new_organisation()
+    app, publisher = str(uuid.uuid4()), str(uuid.uuid4())
+    identity = read_identity((await exchange_token(settings)).token).object_id
+    issuer = f"{settings.authority_host}/{settings.platform_directory_id}/v2.0"
+
+    async def trust(*, subject: str = identity, consented: bool = True):
+        trusted = {"issuer": issuer, "subject": subject}
+        registered = {
+            "clientId": app,
+            "objectId": str(uuid.uuid4()),
+            "federatedCredentials": [trusted],
+        }
+        await azure.put_directory(publisher, name="publisher", applications=[registered])
+        principal = {"clientId": app, "objectId": organisation.object_id}
+        installed = [principal] if consented else []
+        await azure.put_directory(
+            organisation.directory_id, name="customer", applications=installed
+        )
+
+    made = replace(settings, app_client_id=app)
+    new = NewConnection(ConnectionKind.FEDERATED, organisation.directory_id)
+    return trust, lambda: verify(new, made, home=organisation.directory_id, now=FUTURE)
+
+
+async def exchange_token(settings):
+    from azure.identity.aio import ManagedIdentityCredential
+
+    async with ManagedIdentityCredential(client_id=settings.client_id or None) as identity:
+        return await identity.get_token("api://AzureADTokenExchange/.default")
+
+
+async def test_federation_without_any_secret_signs_in(federation):
+    trust, prove = federation
+    await trust()
+    await prove()
+
+
+async def test_federation_says_which_credential_or_consent_is_missing(federation):
+    trust, prove = federation
+    await trust(subject="somebody else")
+    with pytest.raises(Refused, match=r"AADSTS700213.*federated-credential create") as refused:
+        await prove()
+    assert "OBJECT-ID" not in refused.value.message  # the subject that Entra was shown
+    await trust(consented=False)
+    with pytest.raises(Refused, match=r"AADSTS700016.*az ad sp create"):
+        await prove()
