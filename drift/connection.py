@@ -121,8 +121,22 @@ async def set_connection(
         raise
     if before and before.values["secret_name"]:
         await context.vault.retire(before.values["secret_name"], now=now)
-    await audit.record(context.store, context.actor, "connection.set", new.kind, now=now)
+    known = read_connection(before) if before else None
+    detail = {"before": _shown(known) if known else None, "after": _shown(connection)}
+    text = msgspec.json.encode(detail).decode()
+    store, actor = context.store, context.actor
+    await audit.record(store, actor, "connection.set", new.kind, now=now, detail=text)
     return connection
+
+
+def _shown(connection: Connection) -> dict[str, object]:
+    """What the audit trail may say of a connection."""
+    return {
+        "kind": connection.kind,
+        "directoryId": connection.directory_id,
+        "clientId": connection.client_id,
+        "secretExpiresAt": connection.secret_expires_at,
+    }
 
 
 async def _write(context: TenantContext, connection: Connection, etag: str) -> None:

@@ -9,6 +9,7 @@ and deletes it later (drift/rotation.py), and finds what a crash left behind by 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
@@ -99,8 +100,10 @@ class Vault:
         await self._call(lambda client: client.update_secret_properties(name, tags=tags))
 
     async def disable(self, tenant_id: TenantId, name: str) -> None:
+        """No process can read it from now on. One that is not there is fine."""
         self._cache.pop((tenant_id, name), None)
-        await self._call(lambda client: client.update_secret_properties(name, enabled=False))
+        with contextlib.suppress(NotFound):
+            await self._call(lambda client: client.update_secret_properties(name, enabled=False))
 
     async def erase(self, tenant_id: TenantId, name: str) -> None:
         """Deletes (soft) a secret of the tenant. One that is not there is fine."""
@@ -113,7 +116,8 @@ class Vault:
 
     async def erase_disabled(self, secret: KeptSecret) -> None:
         """Deletes (soft) what the list named: a disabled secret cannot be read to see whose it is."""
-        await self._call(lambda client: client.delete_secret(secret.name))
+        with contextlib.suppress(NotFound):
+            await self._call(lambda client: client.delete_secret(secret.name))
 
     async def kept(self) -> list[KeptSecret]:
         """Every secret of this product in the vault, of all tenants, without values."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -68,6 +70,41 @@ async def test_scan_under_way_outlives_the_rotation(tenant):
     # A new token, by the old secret: a closed credential has no connection to ask with.
     assert (await held.token_source.get_token(scope, claims='{"access_token":{}}')).token
     assert (await tenant.scan())["status"] == "complete"
+
+
+async def test_of_two_changes_at_once_one_counts_and_no_secret_is_lost(new_tenant):
+    """Every secret is the current one, tagged as replaced, or gone."""
+    tenant = await new_tenant()
+    body = tenant.organisation.tenant_body()["connection"]
+    puts = [tenant.http.put("/api/connection", json=body) for _ in range(4)]
+    statuses = [answer.status_code for answer in await asyncio.gather(*puts)]
+    assert 200 in statuses
+    assert set(statuses) <= {200, 412}
+    used = await current(tenant)
+    found = await kept(tenant)
+    assert found.pop(used) == (True, False)
+    assert set(found.values()) == {(True, True)}
+    assert len(found) == statuses.count(200)
+
+
+async def test_audit_says_what_changed_and_no_secret(new_tenant):
+    tenant = await new_tenant()
+    await rotate(tenant, secretExpiresAt="2099-01-01T00:00:00Z")
+    rows = (await tenant.rows("audit")).values()
+    newest, _ = sorted(
+        (row for row in rows if row["action"] == "connection.set"), key=lambda row: row["RowKey"]
+    )
+    made = tenant.organisation
+    shown = {
+        "kind": "client_secret",
+        "directoryId": made.directory_id,
+        "clientId": made.client_id,
+        "secretExpiresAt": None,
+    }
+    assert json.loads(newest["detail"]) == {
+        "before": shown,
+        "after": shown | {"secretExpiresAt": "2099-01-01T00:00:00Z"},
+    }
 
 
 async def test_secret_of_a_crash_is_found_by_its_tags(new_tenant):
