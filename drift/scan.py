@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
 ATTRIBUTION = "resourcechanges"  # the source that says who made a change
 MOST_OPEN = 50  # of the newest scans; older ones have ended, or their messages have
+UNMONITORED = "The subscription is not monitored any more."
 BROKEN = "The scan could not be carried out in five tries. The platform operator's log says why."
 
 
@@ -127,7 +128,11 @@ async def scan_subscription(
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock())
         await save_part(context.store, part)
-        part = await _scan(context, part, keeper, clock)
+        subscription = await get_subscription(context.store, subscription_id)
+        if subscription.monitored:
+            part = await _scan(context, subscription, part, keeper, clock)
+        else:  # since the scan began: it may be another tenant's by now
+            part = replace(part, status=ScanStatus.CANCELLED, reason=UNMONITORED)
         await save_part(context.store, replace(part, finished_at=clock()))
         await publish(context, subscription_id, now=clock())
     finally:
@@ -136,10 +141,13 @@ async def scan_subscription(
 
 
 async def _scan(
-    context: TenantContext, part: Part, keeper: leases.LeaseKeeper, clock: Callable[[], datetime]
+    context: TenantContext,
+    subscription: Subscription,
+    part: Part,
+    keeper: leases.LeaseKeeper,
+    clock: Callable[[], datetime],
 ) -> Part:
     """Reads, records and compares one subscription. What Azure refuses ends the part incomplete, with the reason."""
-    subscription = await get_subscription(context.store, part.subscription_id)
     try:
         arm = open_arm(context, await context.credential())
         reader = SubscriptionReader(arm, part.subscription_id)

@@ -147,6 +147,33 @@ async def test_lists_are_all_that_is_asked_without_a_subscription(tenant, reach)
         await reach.get(path, "2022-12-01", scope=path)
 
 
+async def test_subscription_is_its_whole_id_and_not_the_beginning_of_another(tenant, reach):
+    scope = f"/subscriptions/{tenant.subscription_id}"
+    arm = reach.only(tenant.subscription_id)
+    await arm.get(scope, "2022-12-01", scope=scope)
+    for path in (f"{scope}0", f"{scope}0/providers/x", f"{scope}%2F..", "/subscriptions", "/"):
+        with pytest.raises((Unavailable, Invalid)):
+            await arm.get(path, "2022-12-01", scope=scope)
+        with pytest.raises(Unavailable, match="another scope"):
+            await arm.get_link(f"{tenant.host.deployment.settings.arm_endpoint}{path}", scope="/")
+
+
+async def test_subscription_given_up_while_its_scan_waits_is_not_read(tenant):
+    scan_id, (message,) = await tenant.fan_out()
+    row = (await tenant.api.request("GET", "/api/subscriptions"))["value"][0]
+    headers = {"If-Match": row["etag"]}
+    url = f"/api/subscriptions/{tenant.subscription_id}"
+    assert (await tenant.http.patch(url, json={"monitored": False}, headers=headers)).is_success
+    await tenant.azure.clear_requests()
+    await tenant.host.run("scan-subscription", message)
+    assert await asked(tenant) == []
+    (part,) = (await tenant.read_scan(scan_id))["parts"]
+    assert (part["status"], part["reason"]) == (
+        "cancelled",
+        "The subscription is not monitored any more.",
+    )
+
+
 @pytest.mark.parametrize(
     "subscription_id",
     ["x/../../providers/Microsoft.Authorization", "..", "%2e%2e", "{other}/../{own}"],

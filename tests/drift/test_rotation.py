@@ -172,6 +172,9 @@ async def test_expiry_is_warned_of_once(new_tenant, days, warned):
     seen = await tenant.api.request("GET", "/api/connection")
     assert datetime.fromisoformat(seen["secretExpiresAt"]) == expires
     assert bool(seen["warning"]) == warned
+    name, vault = await current(tenant), tenant.host.deployment.vault
+    stored = await vault._call(lambda client: client.get_secret(name))
+    assert stored.properties.expires_on == expires
     for _ in range(2):
         await sweep(tenant.host.deployment, now=datetime.now(UTC))
         assert await tenant.host.drain() == []
