@@ -47,6 +47,7 @@ from errors import Conflict, DriftError, NotFound, Stale, Unreadable
 from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
+from tenancy.tenants import TenantStatus
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,12 @@ BROKEN = "The scan could not be carried out in five tries. The platform operator
 async def start_scan(
     context: TenantContext, *, slot: datetime, trigger: str, requested_by: str
 ) -> Scan:
-    """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more."""
+    """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more.
+
+    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message.
+    """
+    if context.tenant.status is TenantStatus.SUSPENDED:
+        raise Conflict("This tenant is suspended: nothing is scanned until it is resumed.")
     scan = Scan(
         scan_id=scan_id_of(context.tenant.tenant_id, slot, trigger),
         status=ScanStatus.QUEUED,

@@ -94,6 +94,17 @@ async def test_queued_messages_of_a_closed_tenant_do_nothing(tenant, operator):
     assert (await tenant.part())["findings"] == 1
 
 
+async def test_nobody_starts_a_scan_of_a_suspended_tenant(tenant, operator):
+    """Not even a platform operator, who may enter it: the scan would stay queued for ever."""
+    await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/suspend")
+    with pytest.raises(ProductError, match=r"403.*suspended"):
+        await tenant.api.request("POST", "/api/scans")
+    headers = {"X-Tenant-Id": tenant.tenant_id}
+    with pytest.raises(ProductError, match=r"409.*suspended"):
+        await operator.request("POST", "/api/scans", headers=headers)
+    assert await tenant.host.take("scan-tenant") == []
+
+
 async def test_credential_of_a_closed_tenant_is_forgotten(tenant, operator):
     credentials = tenant.host.deployment.credentials
     assert tenant.tenant_id in credentials._known
