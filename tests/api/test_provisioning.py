@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,13 @@ from api.subscriptions import SubscriptionPatch
 from api.tenants import AdminBody, SettingsChoice, TenantBody, TenantPatch
 from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product, ProductError
+from drift.onboarding import activate
 from drift.templates import TEMPLATES
+from settings import Settings
+from tenancy.access import govern, serve
+from tenancy.deployment import Deployment
+from tenancy.ids import DirectoryId, ObjectId
+from tenancy.principal import PLATFORM_ROLE, Principal
 
 
 def begin(organisation: Any, **members: Any) -> dict[str, Any]:
@@ -105,6 +112,27 @@ async def test_unfinished_tenant_is_neither_suspended_nor_resumed(
     await operator.request("DELETE", f"/api/tenants/{tenant['id']}")
     with pytest.raises(ProductError, match="404"):
         await operator.request("GET", f"/api/tenants/{tenant['id']}")
+
+
+async def test_last_step_twice_at_once_keeps_the_first_key(
+    operator: Product, deployment: Deployment, settings: Settings, new_organisation: Any
+) -> None:
+    """Another key would make every secret that was ever hashed look changed."""
+    body = (await new_organisation()).tenant_body()
+    tenant = await operator.request(
+        "POST", "/api/tenants", {"name": "twice", "azureTenantId": body["azureTenantId"]}
+    )
+    path = f"/api/tenants/{tenant['id']}"
+    await operator.request("PUT", f"{path}/settings", {"template": "quiet"})
+    await operator.request("PUT", f"{path}/admin", body["admin"])
+    home = DirectoryId(settings.platform_directory_id)
+    pia = Principal(home, ObjectId(str(uuid.uuid4())), "Pia", frozenset({PLATFORM_ROLE}), False)
+    now = datetime.now(UTC)
+    both = [await govern(deployment, pia, tenant["id"], now=now) for _ in range(2)]
+    first, second = [(await activate(context, now=now)).tenant for context in both]
+    assert first.fingerprint_secret
+    assert second.fingerprint_secret == first.fingerprint_secret
+    assert await (await serve(deployment, first.tenant_id)).fingerprint_key()
 
 
 async def test_same_operation_id_says_how_far_it_is(
