@@ -24,6 +24,10 @@ AREAS = (
     "findings",
     "notices",
     "rules",
+    "users",
+    "invitations",
+    "access-review",
+    "audit",
 )
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)

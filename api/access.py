@@ -77,7 +77,10 @@ async def chosen_tenant(request: Request, principal: Principal, deployment: Depl
         raise Invalid("Send X-Tenant-Id once.", field="X-Tenant-Id")
     if values:
         return TenantId(read_guid(values[0], field="X-Tenant-Id"))
-    known = await deployment.registry.tenants_of(principal)
+    linked = await deployment.registry.tenants_of(principal)
+    known = [one for one in linked if await deployment.registry.is_open(one)]
+    if not known and not principal.is_platform_operator(deployment.settings):
+        raise Forbidden("You are a member of no tenant. Ask an admin of yours for an invitation.")
     if len(known) != 1:
         raise Invalid("Say which tenant: send the header X-Tenant-Id.", field="X-Tenant-Id")
     return known[0]

@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import FastAPI
 
 from api import (
+    audit,
     baselines,
     connection,
     findings,
@@ -18,6 +19,7 @@ from api import (
     settings,
     subscriptions,
     tenants,
+    users,
 )
 from api.access import utc_now
 from api.errors import add_error_handlers
@@ -35,6 +37,8 @@ ROUTERS = (
     scans,
     findings,
     rules,
+    users,
+    audit,
 )
 
 

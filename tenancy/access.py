@@ -9,19 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from errors import Conflict, Forbidden, NotFound
-from tenancy.audit import SYSTEM, Actor, record_entry
+from errors import Conflict, Forbidden, Invalid, NotFound
+from tenancy.audit import SYSTEM, Actor, record_denial, record_entry
 from tenancy.connections import TenantCredential
 from tenancy.deployment import Deployment
-from tenancy.ids import TenantId
+from tenancy.ids import TenantId, read_guid
+from tenancy.invitations import NO_INVITATION, accept
 from tenancy.principal import Principal
 from tenancy.queues import Queue
 from tenancy.roles import DENIALS, Permission, Role, allows
+from tenancy.sightings import Way
 from tenancy.store import Table, TenantStore
-from tenancy.tenants import ROW, Tenant, TenantStatus, find_user, read_tenant
+from tenancy.tenants import ROW, Tenant, TenantStatus, find_user, read_tenant, tenant_role
 from tenancy.vault import TenantVault
 
 UNKNOWN = "There is no such tenant."
+MOST_TOLD = 5  # of the caller's own tenants that learn of a denial
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,66 @@ class TenantContext:
 async def enter(
     deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
 ) -> TenantContext:
-    """Lets a signed-in principal into a tenant: as its user, or as platform operator (audited in that tenant).
+    """Lets a signed-in principal into a tenant: as its user, by an app role of the tenant's own directory where the
+    tenant allows that, or as platform operator (audited in that tenant).
 
-    Raises NotFound for everybody else, and Forbidden for users of a suspended tenant.
+    A user's own row decides before any app role, so that an admin can hold somebody down. Raises NotFound for everybody
+    else, which is audited in the caller's own tenants, and Forbidden for users of a suspended tenant.
     """
-    store, tenant = await _open(deployment, tenant_id)
+    try:
+        store, tenant = await _open(deployment, tenant_id)
+        role, way = await _role_in(deployment, principal, store, tenant)
+    except NotFound:
+        await _record_denial(deployment, principal, tenant_id, now=now)
+        raise
     actor = Actor(principal.key, principal.name)
+    if way is Way.PLATFORM:
+        await record_entry(store, actor, now=now)
+    elif tenant.status is TenantStatus.SUSPENDED:
+        raise Forbidden("This tenant is suspended. Ask the platform operator.")
+    await deployment.sightings.record(store, actor, role, way, now=now)
+    return _context(deployment, tenant, actor, role, store)
+
+
+async def _role_in(
+    deployment: Deployment, principal: Principal, store: TenantStore, tenant: Tenant
+) -> tuple[Role, Way]:
     user = await find_user(store, principal)
     if user is not None:
-        if tenant.status is TenantStatus.SUSPENDED:
-            raise Forbidden("This tenant is suspended. Ask the platform operator.")
-        return _context(deployment, tenant, actor, user.role, store)
+        return user.role, Way.USER
+    role = tenant_role(principal)
+    if tenant.app_roles and role is not None and principal.directory_id == tenant.directory_id:
+        return role, Way.APP_ROLE
     if principal.is_platform_operator(deployment.settings):
-        await record_entry(store, actor, now=now)
-        return _context(deployment, tenant, actor, Role.PLATFORM, store)
+        return Role.PLATFORM, Way.PLATFORM
     raise NotFound(UNKNOWN)
+
+
+async def _record_denial(
+    deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
+) -> None:
+    """Tells the admins of the caller's own tenants that it knocked elsewhere."""
+    actor = Actor(principal.key, principal.name)
+    for own in (await deployment.registry.tenants_of(principal))[:MOST_TOLD]:
+        if own != tenant_id and await deployment.registry.is_open(own):
+            store = TenantStore(deployment.tables, own)
+            await record_denial(store, actor, tenant_id, now=now)
+
+
+async def redeem(
+    deployment: Deployment, principal: Principal, code: str, *, now: datetime
+) -> TenantContext:
+    """Makes the principal a user by an invitation's code, once. Raises NotFound for a code that is wrong, used,
+    expired, withdrawn or meant for somebody else: one answer for all of them."""
+    tenant_id, _, secret = code.partition(".")
+    try:
+        store, tenant = await _open(deployment, TenantId(read_guid(tenant_id, field="code")))
+    except (Invalid, NotFound):
+        raise NotFound(NO_INVITATION) from None
+    if tenant.status is not TenantStatus.ACTIVE:
+        raise NotFound(NO_INVITATION)
+    user = await accept(store, tenant, principal, secret, deployment.registry, now=now)
+    return _context(deployment, tenant, Actor(principal.key, principal.name), user.role, store)
 
 
 async def serve(deployment: Deployment, tenant_id: TenantId) -> TenantContext:

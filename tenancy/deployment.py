@@ -17,6 +17,7 @@ from tenancy.connections import Credentials, app_identity
 from tenancy.origins import OneHostPolicy
 from tenancy.principal import LOOPBACK_HOSTS
 from tenancy.queues import Queues
+from tenancy.sightings import Sightings
 from tenancy.store import Tables
 from tenancy.tenants import Registry
 from tenancy.vault import Vault
@@ -40,6 +41,7 @@ class Deployment:
         self.claims = Claims(self.tables)
         self.queues = Queues(self._queue_service())
         self.vault = Vault(self._secret_client)
+        self.sightings = Sightings()
         self.credentials = Credentials(settings)
         self._transport: AioHttpTransport | None = None
 

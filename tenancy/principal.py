@@ -36,6 +36,8 @@ _CLAIMS = {
     "oid": "object",
     "http://schemas.microsoft.com/identity/claims/objectidentifier": "object",
     "idtyp": "kind",
+    "idp": "home",
+    "http://schemas.microsoft.com/identity/claims/identityprovider": "home",
     "name": "name",
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name": "display",
 }
@@ -49,6 +51,7 @@ class Principal:
     name: str  # for display and the audit trail, never for a decision
     app_roles: frozenset[str]
     application: bool  # a service principal (app-only token), not a person
+    guest: bool = False  # of another directory, or of none, invited into this one
 
     @property
     def key(self) -> str:
@@ -95,7 +98,15 @@ def _parse(header: str) -> Principal:
             "Personal Microsoft accounts cannot sign in here. Use a work account."
         )
     name = claims.get("display") or claims.get("name") or object_id
-    return Principal(directory_id, object_id, name[:200], roles, claims.get("kind") == "app")
+    home = claims.get("home", "").lower()
+    return Principal(
+        directory_id,
+        object_id,
+        name[:200],
+        roles,
+        application=claims.get("kind") == "app",
+        guest=bool(home) and directory_id not in home,
+    )
 
 
 def _read_claims(header: str) -> tuple[dict[str, str], frozenset[str]]:

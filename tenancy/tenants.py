@@ -17,6 +17,11 @@ from tenancy.rows import Row, Value, read_row
 from tenancy.store import SERVICE, Table, Tables, TenantStore
 
 ROW = "tenant"
+APP_ROLES = {  # of the app registration, from weak to strong
+    "Drift.Viewer": Role.VIEWER,
+    "Drift.Operator": Role.OPERATOR,
+    "Drift.Admin": Role.ADMIN,
+}
 # The only rows outside a tenant's partition: principal key -> tenant id, and the time of the last tick.
 PLATFORM = "platform"
 TICK_PARTITION = "deployment"
@@ -40,6 +45,7 @@ class Tenant:
     fingerprint_secret: str  # name in Key Vault of the key that hashes secret-looking values
     schedule: str = ""  # cron of the scans, UTC; '' is never. Here: a tick reads one row a tenant
     next_scan_at: datetime | None = None
+    app_roles: bool = False  # whether app roles of its own directory make users without invitation
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -51,7 +57,15 @@ class Tenant:
             "fingerprint_secret": self.fingerprint_secret,
             "schedule": self.schedule,
             "next_scan_at": self.next_scan_at,
+            "app_roles": self.app_roles,
         }
+
+
+class UserKind(StrEnum):
+    PERSON = "person"
+    APPLICATION = (
+        "application"  # a service principal, which signs in without a person (app-only token)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ class User:
     role: Role
     added_at: datetime
     added_by: str
+    kind: UserKind = UserKind.PERSON
     etag: str = ""
 
     @property
@@ -76,6 +91,7 @@ class User:
             "role": self.role.value,
             "added_at": self.added_at,
             "added_by": self.added_by,
+            "kind": self.kind.value,
         }
 
 
@@ -90,6 +106,7 @@ def read_tenant(tenant_id: TenantId, row: Row) -> Tenant:
         fingerprint_secret=values["fingerprint_secret"],
         schedule=values["schedule"],
         next_scan_at=values.get("next_scan_at"),
+        app_roles=bool(values.get("app_roles")),
         etag=row.etag,
     )
 
@@ -103,6 +120,7 @@ def read_user(row: Row) -> User:
         role=Role(values["role"]),
         added_at=values["added_at"],
         added_by=values["added_by"],
+        kind=UserKind(values.get("kind", UserKind.PERSON)),
         etag=row.etag,
     )
 
@@ -114,7 +132,22 @@ async def find_user(store: TenantStore, principal: Principal) -> User | None:
     user = read_user(row)
     # The key is a digest; the ids behind it are what membership means.
     same = (user.directory_id, user.object_id) == (principal.directory_id, principal.object_id)
-    return user if same else None
+    # An application that was let in is no person that was, and the reverse.
+    alike = (user.kind is UserKind.APPLICATION) == principal.application
+    return user if same and alike else None
+
+
+def tenant_role(principal: Principal) -> Role | None:
+    """The role that the app roles of a principal's own directory give it where a tenant allows that. Guests have
+    none: their app roles were given in a directory that is not theirs."""
+    if principal.guest:
+        return None
+    roles = [role for name, role in APP_ROLES.items() if name in principal.app_roles]
+    return roles[-1] if roles else None
+
+
+def _directory_key(directory_id: DirectoryId) -> str:
+    return f"directory.{directory_id}"
 
 
 class Registry:
@@ -161,16 +194,39 @@ class Registry:
         )
 
     async def tenants_of(self, principal: Principal) -> list[TenantId]:
-        """Ids of the tenants the principal was added to; the user row in the tenant decides what that is worth."""
+        """Ids of the tenants the principal was added to, or that its app roles may let it into. The tenant itself
+        decides what that is worth."""
+        found = await self._linked(principal.key)
+        if tenant_role(principal) is not None:
+            found += await self._linked(_directory_key(principal.directory_id))
+        return sorted(set(found))
+
+    async def _linked(self, key: str) -> list[TenantId]:
         client = await self._tables.client(PLATFORM)
 
         async def read(_: int) -> list[TenantId]:
-            entities = client.query_entities(
-                "PartitionKey eq @principal", parameters={"principal": principal.key}
-            )
+            entities = client.query_entities("PartitionKey eq @key", parameters={"key": key})
             return [TenantId(entity["RowKey"]) async for entity in entities]
 
         return await call_storage(read, service=SERVICE)
+
+    async def link_directory(self, directory_id: DirectoryId, tenant_id: TenantId) -> None:
+        """Lets principals with app roles of a directory find a tenant."""
+        await self.link(_directory_key(directory_id), tenant_id)
+
+    async def unlink_directory(self, directory_id: DirectoryId, tenant_id: TenantId) -> None:
+        await self.unlink(_directory_key(directory_id), tenant_id)
+
+    async def is_open(self, tenant_id: TenantId) -> bool:
+        """Whether a tenant is active or suspended: one that somebody can be a member of."""
+        client = await self._tables.client(Table.TENANT)
+        try:
+            entity = await call_storage(
+                lambda _: client.get_entity(tenant_id, ROW, select=["status"]), service=SERVICE
+            )
+        except ResourceNotFoundError:
+            return False
+        return entity["status"] in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}
 
     async def link(self, principal_key: str, tenant_id: TenantId) -> None:
         client = await self._tables.client(PLATFORM)

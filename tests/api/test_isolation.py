@@ -21,7 +21,7 @@ from tenancy.store import Table
 from tenancy.tenants import User
 
 ANYBODY = {("GET", "/healthz")}
-SIGNED_IN = {("GET", "/api/me")}
+SIGNED_IN = {("GET", "/api/me"), ("POST", "/api/invitations/accept")}
 PLATFORM = "/api/tenants"
 SAFE = {"GET"}
 Route = tuple[str, str]
@@ -82,12 +82,20 @@ async def settle_in(operator: Product, client: httpx.AsyncClient, organisation: 
     }
     expires = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     rule = {"action": "ignore", "reason": name, "expiresAt": expires, "path": "/tags/a"}
+    user = {
+        "directoryId": organisation.directory_id,
+        "objectId": str(uuid.uuid4()),
+        "name": name,
+        "role": "viewer",
+    }
     made = {
         "tenant_id": tenant["id"],
         "subscription_id": subscription,
         "baseline_id": await make(client, "/api/baselines", upload),
         "scan_id": await make(client, "/api/scans"),
         "rule_id": await make(client, "/api/rules", rule),
+        "user_id": await make(client, "/api/users", user),
+        "invitation_id": await make(client, "/api/invitations", {"name": name, "role": "viewer"}),
         "finding_id": f"{subscription}.{uuid.uuid4().hex}",
     }
     return Member(client, tenant["id"], name, made)
@@ -112,7 +120,7 @@ async def members(
 
 
 async def state_of(member: Member) -> list[Any]:
-    paths = ("subscriptions", "baselines", "scans", "rules", "settings", "connection")
+    paths = ("subscriptions", "baselines", "scans", "rules", "settings", "connection", "users")
     return [(await member.client.get(f"/api/{path}")).json() for path in paths]
 
 

@@ -1,0 +1,303 @@
+"""/api/users, /api/invitations, /api/access-review: who may do what in this tenant."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from fastapi import APIRouter, Request, Response, status
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from api.access import Admin, IfMatch, Now, TheDeployment, ThePrincipal
+from api.paging import PageSize, Token, tenant_pager
+from api.shapes import Guid, ListOf, Name, RowKey, Shape, View
+from tenancy.access import TenantContext, redeem
+from tenancy.ids import DirectoryId, ObjectId
+from tenancy.invitations import (
+    InvitationStatus,
+    NewInvitation,
+    invite,
+    page_invitations,
+    withdraw,
+)
+from tenancy.roles import ROLE_PERMISSIONS, Role
+from tenancy.sightings import Sighting, Way, sightings
+from tenancy.tenants import User, UserKind
+from tenancy.users import (
+    add_user,
+    allow_app_roles,
+    change_role,
+    every_user,
+    get_user,
+    page_users,
+    remove_user,
+)
+
+router = APIRouter(tags=["users"])
+
+STALE_AFTER = timedelta(days=90)
+DEFAULT_EXPIRY = timedelta(days=7)
+GUID = "1b4e28ba-2fa1-4d21-883f-0016d3cca427"
+
+
+class TenantRole(StrEnum):
+    """The roles that a tenant gives; `platform` is the deployment's own."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class UserBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"directoryId": GUID, "objectId": GUID, "name": "Olga", "role": "operator"}
+            ]
+        }
+    )
+
+    directory_id: Guid
+    object_id: Guid
+    name: Name
+    role: TenantRole
+    kind: UserKind = UserKind.PERSON
+
+
+class RoleBody(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "viewer"}]})
+
+    role: TenantRole
+
+
+class UserView(View):
+    id: str = Field(validation_alias="key")
+    directory_id: str
+    object_id: str
+    name: str
+    role: Role
+    kind: UserKind
+    added_at: datetime
+    added_by: str
+    etag: str
+
+
+class AppRolesBody(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"allowed": True}]})
+
+    allowed: bool = Field(
+        description="principals of the tenant's own directory with the app role Drift.Viewer, Drift.Operator or "
+        "Drift.Admin are users without invitation"
+    )
+
+
+class InvitationBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Olga of Fabrikam", "role": "viewer"}]}
+    )
+
+    name: Name
+    role: TenantRole
+    only_own_directory: bool = Field(
+        default=False, description="only a principal of the tenant's own directory may use it"
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="at most 30 days ahead; 7 days when it is not given"
+    )
+
+
+class InvitationView(View):
+    id: str = Field(validation_alias="invitation_id")
+    name: str
+    role: Role
+    only_directory: str
+    created_at: datetime
+    expires_at: datetime
+    invited_by: str
+    status: InvitationStatus
+
+
+class NewInvitationView(InvitationView):
+    code: str = Field(description="told this once; whoever signs in with it becomes a user")
+
+
+class CodeBody(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": f"{GUID}.AbC-123"}]})
+
+    code: str = Field(min_length=1, max_length=200)
+
+
+class Joined(View):
+    tenant_id: str
+    name: str
+    role: Role
+
+
+class ReviewView(View):
+    id: str
+    name: str
+    role: Role
+    way: Way
+    permissions: list[str]
+    added_at: datetime | None
+    added_by: str | None
+    last_seen: datetime | None
+    stale: bool = Field(description="not seen for 90 days")
+
+
+@router.get("/api/users", response_model=ListOf[UserView])
+async def list_users(
+    tenant: Admin, request: Request, size: PageSize = 100, token: Token = None
+) -> ListOf[UserView]:
+    """People and applications with a role of their own here."""
+    pager = await tenant_pager(request, tenant)
+    users, cursor = await page_users(tenant.store, after=pager.start(token), limit=size)
+    return ListOf(
+        value=[UserView.model_validate(user) for user in users], next_link=pager.link(cursor)
+    )
+
+
+@router.post("/api/users", response_model=UserView, status_code=status.HTTP_201_CREATED)
+async def create_user(tenant: Admin, body: UserBody, now: Now, response: Response) -> UserView:
+    """Adds a principal of the tenant's own directory. Guests come by invitation."""
+    user = User(
+        DirectoryId(body.directory_id),
+        ObjectId(body.object_id),
+        body.name,
+        Role(body.role),
+        now,
+        tenant.actor.name,
+        body.kind,
+    )
+    return _view(await add_user(tenant, user, now=now), response)
+
+
+@router.get("/api/users/app-roles", response_model=AppRolesBody)
+async def get_app_roles(tenant: Admin) -> AppRolesBody:
+    """Whether app roles of the tenant's own directory make users."""
+    return AppRolesBody(allowed=tenant.tenant.app_roles)
+
+
+@router.put("/api/users/app-roles", response_model=AppRolesBody)
+async def put_app_roles(tenant: Admin, body: AppRolesBody, now: Now) -> AppRolesBody:
+    """Allows or forbids it, from the next request on."""
+    await allow_app_roles(tenant, body.allowed, now=now)
+    return body
+
+
+@router.get("/api/users/{user_id}", response_model=UserView)
+async def read_user(tenant: Admin, user_id: RowKey, response: Response) -> UserView:
+    """One user, with the ETag that an edit needs."""
+    return _view(await get_user(tenant.store, user_id), response)
+
+
+@router.patch("/api/users/{user_id}", response_model=UserView)
+async def patch_user(
+    tenant: Admin, user_id: RowKey, body: RoleBody, etag: IfMatch, now: Now, response: Response
+) -> UserView:
+    """Gives a user another role. 409 for the last admin."""
+    user = await change_role(tenant, user_id, Role(body.role), etag=etag, now=now)
+    return _view(user, response)
+
+
+@router.delete("/api/users/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_user(tenant: Admin, user_id: RowKey, etag: IfMatch, now: Now) -> None:
+    """Takes a user out, at once. 409 for the last admin."""
+    await remove_user(tenant, user_id, etag=etag, now=now)
+
+
+@router.get("/api/invitations", response_model=ListOf[InvitationView])
+async def list_invitations(
+    tenant: Admin, request: Request, size: PageSize = 100, token: Token = None
+) -> ListOf[InvitationView]:
+    """Invitations in every state, without their codes."""
+    pager = await tenant_pager(request, tenant)
+    found, cursor = await page_invitations(tenant.store, after=pager.start(token), limit=size)
+    return ListOf(
+        value=[InvitationView.model_validate(one) for one in found], next_link=pager.link(cursor)
+    )
+
+
+@router.post(
+    "/api/invitations", response_model=NewInvitationView, status_code=status.HTTP_201_CREATED
+)
+async def create_invitation(tenant: Admin, body: InvitationBody, now: Now) -> NewInvitationView:
+    """Makes a one-time code. It is in this answer and nowhere else."""
+    new = NewInvitation(
+        name=body.name,
+        role=Role(body.role),
+        only_directory=tenant.tenant.directory_id if body.only_own_directory else "",
+        expires_at=body.expires_at or now + DEFAULT_EXPIRY,
+        by_platform=tenant.role is Role.PLATFORM,
+    )
+    invitation, code = await invite(tenant.store, tenant.actor, new, now=now)
+    told = InvitationView.model_validate(invitation).model_dump()
+    return NewInvitationView.model_validate({**told, "code": code})
+
+
+@router.delete("/api/invitations/{invitation_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_invitation(tenant: Admin, invitation_id: RowKey, now: Now) -> None:
+    """Withdraws an invitation that nobody used yet."""
+    await withdraw(tenant.store, tenant.actor, invitation_id, now=now)
+
+
+@router.post("/api/invitations/accept", response_model=Joined)
+async def accept_invitation(
+    principal: ThePrincipal, deployment: TheDeployment, body: CodeBody, now: Now
+) -> Joined:
+    """Makes the signed-in principal a user of the tenant that the code is of."""
+    joined = await redeem(deployment, principal, body.code, now=now)
+    tenant = joined.tenant
+    return Joined(tenant_id=tenant.tenant_id, name=tenant.name, role=joined.role)
+
+
+@router.get("/api/access-review", response_model=ListOf[ReviewView])
+async def review_access(tenant: Admin, now: Now) -> ListOf[ReviewView]:
+    """Everybody who can get in, or did: by which way, since when, last seen, and what it allows."""
+    seen = await sightings(tenant.store)
+    users = {user.key: user async for user in every_user(tenant.store)}
+    members = [_member(user, seen.get(key), now) for key, user in users.items()]
+    others = [_visitor(one, tenant, now) for key, one in seen.items() if key not in users]
+    return ListOf(value=[*members, *(one for one in others if one is not None)])
+
+
+def _member(user: User, seen: Sighting | None, now: datetime) -> ReviewView:
+    last = seen.at if seen and seen.way is Way.USER else None
+    return ReviewView(
+        id=user.key,
+        name=user.name,
+        role=user.role,
+        way=Way.USER,
+        permissions=_permissions(user.role),
+        added_at=user.added_at,
+        added_by=user.added_by,
+        last_seen=last,
+        stale=now - (last or user.added_at) > STALE_AFTER,
+    )
+
+
+def _visitor(seen: Sighting, tenant: TenantContext, now: datetime) -> ReviewView | None:
+    """Somebody without a row: by app role while these are allowed, or a platform operator. Who was a user once is not
+    one any more."""
+    if seen.way is Way.USER or (seen.way is Way.APP_ROLE and not tenant.tenant.app_roles):
+        return None
+    return ReviewView(
+        id=seen.key,
+        name=seen.name,
+        role=seen.role,
+        way=seen.way,
+        permissions=_permissions(seen.role),
+        added_at=None,
+        added_by=None,
+        last_seen=seen.at,
+        stale=now - seen.at > STALE_AFTER,
+    )
+
+
+def _permissions(role: Role) -> list[str]:
+    return sorted(ROLE_PERMISSIONS[role])
+
+
+def _view(user: User, response: Response) -> UserView:
+    response.headers["ETag"] = user.etag
+    return UserView.model_validate(user)
