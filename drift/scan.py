@@ -44,6 +44,7 @@ from drift.scans import (
 from drift.settle import Settled, settle
 from drift.subscriptions import Subscription, get_subscription, refresh, save
 from errors import Conflict, DriftError, NotFound, Stale, Unreadable
+from tenancy import audit
 from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
@@ -76,6 +77,8 @@ async def start_scan(
     )
     await create_scan(context.store, scan)
     await context.send(Queue.SCAN_TENANT, {"version": 1, "scan_id": scan.scan_id})
+    if context.actor != audit.SYSTEM:  # those of the schedule are in the list of scans
+        await audit.record(context.store, context.actor, "scan.start", scan.scan_id, now=slot)
     return scan
 
 
@@ -245,9 +248,11 @@ async def cancel_scan(context: TenantContext, scan_id: str, *, now: datetime) ->
     if scan.status in ENDED:
         raise Conflict(f"This scan is {scan.status} already.")
     await _cancel_parts(context, scan_id, now=now)
-    return await save_scan(
+    scan = await save_scan(
         context.store, replace(scan, status=ScanStatus.CANCELLED, finished_at=now)
     )
+    await audit.record(context.store, context.actor, "scan.cancel", scan_id, now=now)
+    return scan
 
 
 async def cancel_open_scans(context: TenantContext, *, now: datetime) -> None:

@@ -6,7 +6,9 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-from drift.preferences import Preferences, next_slot, save_preferences
+import msgspec
+
+from drift.preferences import Preferences, get_preferences, next_slot, save_preferences
 from drift.scan import start_scan
 from errors import Conflict, DriftError, NotFound, Stale
 from tenancy import audit
@@ -57,12 +59,25 @@ async def change_preferences(
     context: TenantContext, preferences: Preferences, *, etag: str, now: datetime
 ) -> str:
     """Saves a tenant's settings, puts its next scan where the schedule says and returns the new ETag."""
+    before = (await get_preferences(context.store)).preferences
     etag = await save_preferences(context.store, preferences, etag=etag)
     if preferences.schedule != context.tenant.schedule:
         tenant = replace(context.tenant, schedule=preferences.schedule)
         await _set_next(replace(context, tenant=tenant), now=now)
-    await audit.record(context.store, context.actor, "settings.change", "settings", now=now)
+    detail = _changed_fields(before, preferences)
+    await audit.record(
+        context.store, context.actor, "settings.change", "settings", now=now, detail=detail
+    )
     return etag
+
+
+def _changed_fields(before: Preferences, after: Preferences) -> str:
+    """JSON of what differs: field -> before and after."""
+    old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    changed = {
+        name: {"before": old[name], "after": new[name]} for name in new if old[name] != new[name]
+    }
+    return msgspec.json.encode(changed).decode()
 
 
 async def _set_next(context: TenantContext, *, now: datetime) -> None:

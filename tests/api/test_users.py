@@ -1,87 +1,20 @@
-"""Users, invitations, app roles, the access review and the audit trail, as people meet them."""
+"""Users, invitations, app roles and the access review, as people meet them."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import uuid
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2 as httpx
-import pytest
 
 from dev.demo.client import Product, principal_header
 from tenancy.access import serve
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.store import Table
-
-
-def header_of(directory_id: str, object_id: str, *roles: str, **claims: str) -> str:
-    """A principal with further claims."""
-    document = json.loads(base64.b64decode(principal_header(directory_id, object_id, "N", *roles)))
-    document["claims"] += [{"typ": typ, "val": val} for typ, val in claims.items()]
-    return base64.b64encode(json.dumps(document).encode()).decode()
-
-
-@pytest.fixture
-async def organisation(new_organisation: Any) -> Any:
-    return await new_organisation()
-
-
-@pytest.fixture
-async def tenant_id(operator: Product, organisation: Any) -> str:
-    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
-    return str(tenant["id"])
-
-
-Sign = Callable[..., httpx.AsyncClient]
-
-
-@pytest.fixture
-async def sign_in(url: str) -> AsyncIterator[Sign]:
-    """Makes clients: `sign_in(header)`, with `tenant` for one that chooses."""
-    clients = []
-
-    def client(header: str, *, tenant: str = "") -> httpx.AsyncClient:
-        headers = {"X-MS-CLIENT-PRINCIPAL": header, "X-Requested-With": "test"}
-        headers |= {"X-Tenant-Id": tenant} if tenant else {}
-        clients.append(httpx.AsyncClient(base_url=url, headers=headers, timeout=30))
-        return clients[-1]
-
-    yield client
-    for one in clients:
-        await one.aclose()
-
-
-@pytest.fixture
-def admin(sign_in: Sign, organisation: Any, tenant_id: str) -> httpx.AsyncClient:
-    return sign_in(organisation.admin_header)
-
-
-def body(organisation: Any, **members: str) -> dict[str, str]:
-    given = {"directoryId": organisation.directory_id, "objectId": str(uuid.uuid4())}
-    return given | {"name": "Olga", "role": "operator"} | members
-
-
-async def add(client: httpx.AsyncClient, given: dict[str, str]) -> dict[str, Any]:
-    answer = await client.post("/api/users", json=given)
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["ETag"] == answer.json()["etag"]
-    return dict(answer.json())
-
-
-async def give(client: httpx.AsyncClient, user: dict[str, Any], role: str) -> httpx.Response:
-    return await client.patch(
-        f"/api/users/{user['id']}", json={"role": role}, headers={"If-Match": user["etag"]}
-    )
-
-
-async def take_out(client: httpx.AsyncClient, user: dict[str, Any]) -> httpx.Response:
-    return await client.delete(f"/api/users/{user['id']}", headers={"If-Match": user["etag"]})
+from tests.api.members import Sign, add, body, give, header_of, take_out
 
 
 async def users_of(client: httpx.AsyncClient) -> dict[str, str]:
@@ -342,50 +275,3 @@ async def test_access_review_says_who_by_which_way_and_what_is_stale(
     ]
     assert found["Ada"]["permissions"] == ["administer", "operate", "read"]
     assert (found["Ada"]["lastSeen"] is None, found["Never"]["lastSeen"]) == (False, None)
-
-
-async def actions(client: httpx.AsyncClient, query: str = "") -> list[str]:
-    answer = await client.get(f"/api/audit{query}")
-    assert answer.status_code == 200, answer.text
-    return [entry["action"] for entry in answer.json()["value"]]
-
-
-async def test_audit_trail_is_newest_first_filtered_and_paged(
-    admin: httpx.AsyncClient, organisation: Any
-) -> None:
-    user = await add(admin, body(organisation))
-    begun = datetime.now(UTC)
-    changed = (await give(admin, user, "viewer")).json()
-    await take_out(admin, changed)
-    every = await actions(admin)
-    assert every[:3] == ["user.remove", "user.role", "user.add"]
-    assert await actions(admin, "?action=user.role") == ["user.role"]
-    assert await actions(admin, "?action=user") == ["user.remove", "user.role", "user.add"]
-    assert await actions(admin, "?action=use") == []
-    assert await actions(admin, f"?target={user['id']}&actor=nobody") == []
-    moment = begun.isoformat().replace("+00:00", "Z")
-    assert await actions(admin, f"?from={moment}") == ["user.remove", "user.role"]
-    assert (await actions(admin, f"?to={moment}"))[0] == "user.add"
-    page = (await admin.get("/api/audit?maxpagesize=1")).json()
-    paged = [page["value"][0]["action"]]
-    while "nextLink" in page:
-        page = (await admin.get(page["nextLink"])).json()
-        paged += [entry["action"] for entry in page["value"]]
-    assert paged == every
-    (role,) = (await admin.get("/api/audit?action=user.role")).json()["value"]
-    assert role["detail"] == {"name": "Olga", "before": "operator", "after": "viewer"}
-    assert role["actorName"] == "Ada"
-
-
-async def test_denied_try_at_another_tenant_is_told_in_the_own_one_once_an_hour(
-    admin: httpx.AsyncClient, operator: Product, new_organisation: Any
-) -> None:
-    other = await new_organisation()
-    foreign = (await operator.request("POST", "/api/tenants", other.tenant_body()))["id"]
-    for _ in range(3):
-        answer = await admin.get("/api/settings", headers={"X-Tenant-Id": foreign})
-        assert answer.status_code == 404
-    (entry,) = (await admin.get("/api/audit?action=access.denied")).json()["value"]
-    assert (entry["target"], entry["actorName"]) == (foreign, "Ada")
-    there = await operator.request("GET", "/api/audit", headers={"X-Tenant-Id": foreign})
-    assert "access.denied" not in [one["action"] for one in there["value"]]

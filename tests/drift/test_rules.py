@@ -58,7 +58,7 @@ async def test_new_rule_reaches_what_was_found_before_it(tenant: Any, written: A
     before = await tenant.etags()
     await tenant.scan()
     rows = written(before, await tenant.etags())
-    assert {table for table, _ in rows} == {"configuration", "scan", "subscription"}
+    assert {table for table, _ in rows} == {"audit", "configuration", "scan", "subscription"}
     await tenant.api.request("DELETE", f"/api/rules/{made['id']}")
     await tenant.scan()
     assert (await tenant.finding())["status"] == "reopened"

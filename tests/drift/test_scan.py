@@ -46,7 +46,7 @@ async def test_no_change_writes_rows_of_the_scan_alone(tenant, written):
     part = await tenant.part()
     assert (part["status"], part["changed"], part["findings"]) == ("complete", 0, 0)
     rows = written(before, await tenant.etags())
-    assert {table for table, _ in rows} == {"configuration", "scan", "subscription"}
+    assert {table for table, _ in rows} == {"audit", "configuration", "scan", "subscription"}
     assert len(rows) <= 6
 
 
@@ -59,7 +59,7 @@ async def test_known_drift_is_not_written_again(tenant, written):
     part = await tenant.part()
     assert (part["changed"], part["findings"]) == (0, 1)
     rows = written(before, await tenant.etags())
-    assert {table for table, _ in rows} == {"configuration", "scan", "subscription"}
+    assert {table for table, _ in rows} == {"audit", "configuration", "scan", "subscription"}
     assert len(rows) <= 6
 
 
