@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import (
     audit,
@@ -22,6 +22,7 @@ from api import (
     users,
 )
 from api.access import utc_now
+from api.ambiguity import require_unambiguous
 from api.errors import add_error_handlers
 from api.middleware import LARGEST_BODY, Guard
 from tenancy.deployment import Deployment
@@ -52,6 +53,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(require_unambiguous)],
         # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
         telemetry={"auto_configure": False},
     )

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from api.ambiguity import REPEATABLE
 from dev.demo.client import Product, ProductError
 from tenancy.deployment import Deployment
 
@@ -82,6 +83,46 @@ async def test_tenant_has_one_spelling(admin: httpx.AsyncClient, spelling: str) 
     value = spelling % own if "%s" in spelling else spelling
     check_problem(await admin.get("/api/findings", headers={"X-Tenant-Id": value}), 422)
     check_problem(await admin.get("/api/findings", headers={"X-Tenant-Id": own.upper()}), 422)
+
+
+@pytest.mark.parametrize("query", ["type=a&type=b", "maxpagesize=1&maxpagesize=1", "x=1&x=2"])
+async def test_query_parameter_that_comes_twice_is_refused(
+    admin: httpx.AsyncClient, query: str
+) -> None:
+    answer = await admin.get(f"/api/findings?{query}")
+    check_problem(answer, 422)
+    assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+
+
+async def test_only_lists_may_repeat_a_query_parameter(admin: httpx.AsyncClient) -> None:
+    paths = (await admin.get("/api/openapi.json")).json()["paths"]
+    parameters = [
+        parameter
+        for methods in paths.values()
+        for route in methods.values()
+        for parameter in route.get("parameters", ())
+    ]
+    lists = {one["name"] for one in parameters if one["schema"].get("type") == "array"}
+    assert lists == REPEATABLE
+    assert (await admin.get("/api/findings?status=open&status=resolved")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        ('{"action": "ignore", "action": "severity"}', "action"),
+        ('{"name": {"a": [{"b": 1, "b": 1}]}}', "b"),
+        ('{"\\u0061": 1, "a": 2}', "a"),
+    ],
+)
+async def test_member_that_comes_twice_is_refused(
+    admin: httpx.AsyncClient, body: str, member: str
+) -> None:
+    answer = await admin.post(
+        "/api/rules", content=body, headers={"content-type": "application/json"}
+    )
+    check_problem(answer, 422)
+    assert answer.json()["errors"][0]["field"] == member
 
 
 async def test_tenant_named_twice_is_refused(admin: httpx.AsyncClient) -> None:
