@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from errors import Forbidden, Invalid, PreconditionRequired, Stale
-from tenancy.access import TenantContext, enter, require_platform
+from errors import Forbidden, Invalid, NotFound, PreconditionRequired, Stale
+from tenancy.access import TenantContext, enter, require_platform, tell_denial
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId, read_guid
 from tenancy.principal import Principal, read_principal
@@ -57,8 +58,16 @@ def _sent_by_script(request: Request) -> bool:
 ThePrincipal = Annotated[Principal, Depends(principal_of)]
 
 
-def platform_of(request: Request, principal: ThePrincipal, deployment: TheDeployment) -> Principal:
-    require_platform(deployment, principal)
+async def platform_of(
+    request: Request, principal: ThePrincipal, deployment: TheDeployment, now: Now
+) -> Principal:
+    try:
+        require_platform(deployment, principal)
+    except NotFound:
+        with suppress(Invalid):  # what is no tenant's id is no try at a tenant
+            target = TenantId(read_guid(request.path_params.get("tenant_id", ""), field="tenantId"))
+            await tell_denial(deployment, principal, target, now=now)
+        raise
     if any(
         value != request.path_params.get("tenant_id", value)
         for value in request.headers.getlist(TENANT_HEADER)

@@ -1,5 +1,5 @@
-"""Lists page by page. The continuation token is signed and bound to tenant, route and query: nobody can point it
-elsewhere, and the storage position inside is no promise to anybody."""
+"""Lists page by page. The continuation token is signed, bound to tenant, route and query, and good for a day: nobody
+can point it elsewhere, and the storage position inside is no promise to anybody."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import base64
 import binascii
 import hashlib
 import hmac
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Query, Request
 
+from api.access import now_of
 from errors import Invalid
 from tenancy.access import TenantContext
 
 TOKEN = "continuationToken"  # noqa: S105 - the name of a query parameter
 LARGEST_PAGE = 200
+LONGEST_LIFE = 24 * 60 * 60  # seconds that a token is good for
+_SIGNATURE, _TIME = 16, 8  # bytes of each in a token, before the position
 
 PageSize = Annotated[int, Query(alias="maxpagesize", ge=1, le=LARGEST_PAGE)]
 Token = Annotated[str | None, Query(alias=TOKEN, max_length=1000)]
@@ -25,8 +29,9 @@ Token = Annotated[str | None, Query(alias=TOKEN, max_length=1000)]
 class Pager:
     """The position of one request in one list."""
 
-    def __init__(self, request: Request, binding: str, key: bytes) -> None:
+    def __init__(self, request: Request, binding: str, key: bytes, now: datetime) -> None:
         self._request = request
+        self._now = int(now.timestamp())
         others = sorted((name, value) for name, value in _query(request) if name != TOKEN)
         self._bound = f"{binding}|{request.url.path}|{urlencode(others)}".encode()
         self._key = key
@@ -39,8 +44,11 @@ class Pager:
             raw = base64.urlsafe_b64decode(token.encode("ascii", "strict"))
         except (binascii.Error, ValueError) as error:
             raise _refused() from error
-        signature, position = raw[:16], raw[16:]
-        if not hmac.compare_digest(signature, self._sign(position)):
+        signature, signed = raw[:_SIGNATURE], raw[_SIGNATURE:]
+        if not hmac.compare_digest(signature, self._sign(signed)):
+            raise _refused()
+        made, position = signed[:_TIME], signed[_TIME:]
+        if self._now - int.from_bytes(made, "big") > LONGEST_LIFE:
             raise _refused()
         return position.decode()
 
@@ -48,19 +56,20 @@ class Pager:
         """The link to the next page, None at the end."""
         if not position:
             return None
-        raw = position.encode()
+        raw = self._now.to_bytes(_TIME, "big") + position.encode()
         token = base64.urlsafe_b64encode(self._sign(raw) + raw).decode()
         query = [(name, value) for name, value in _query(self._request) if name != TOKEN]
         return f"{self._request.url.path}?{urlencode([*query, (TOKEN, token)])}"
 
-    def _sign(self, position: bytes) -> bytes:
-        return hmac.new(self._key, self._bound + b"|" + position, hashlib.sha256).digest()[:16]
+    def _sign(self, signed: bytes) -> bytes:
+        digest = hmac.new(self._key, self._bound + b"|" + signed, hashlib.sha256).digest()
+        return digest[:_SIGNATURE]
 
 
 async def tenant_pager(request: Request, context: TenantContext) -> Pager:
     """Signed with a key of the tenant's own, so that a token of one tenant means nothing to another."""
     key = hashlib.sha256(b"continuation|" + await context.fingerprint_key()).digest()
-    return Pager(request, context.tenant.tenant_id, key)
+    return Pager(request, context.tenant.tenant_id, key, now_of(request))
 
 
 def _query(request: Request) -> list[tuple[str, str]]:
@@ -69,5 +78,6 @@ def _query(request: Request) -> list[tuple[str, str]]:
 
 def _refused() -> Invalid:
     return Invalid(
-        "This continuation token is not of this list. Start again without it.", field=TOKEN
+        "This continuation token is not of this list, or too old. Start again without it.",
+        field=TOKEN,
     )

@@ -70,7 +70,7 @@ async def enter(
         store, tenant = await _open(deployment, tenant_id)
         role, way = await _role_in(deployment, principal, store, tenant)
     except NotFound:
-        await _record_denial(deployment, principal, tenant_id, now=now)
+        await tell_denial(deployment, principal, tenant_id, now=now)
         raise
     actor = Actor(principal.key, principal.name)
     if way is Way.PLATFORM:
@@ -95,7 +95,7 @@ async def _role_in(
     raise NotFound(UNKNOWN)
 
 
-async def _record_denial(
+async def tell_denial(
     deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
 ) -> None:
     """Tells the admins of the caller's own tenants that it knocked elsewhere."""

@@ -52,6 +52,8 @@ async def test_denied_try_at_another_tenant_is_told_in_the_own_one_once_an_hour(
     for _ in range(3):
         answer = await admin.get("/api/settings", headers={"X-Tenant-Id": foreign})
         assert answer.status_code == 404
+    for path in (f"/api/tenants/{foreign}", "/api/tenants/x", "/api/tenants"):
+        assert (await admin.get(path)).status_code == 404
     (entry,) = (await admin.get("/api/audit?action=access.denied")).json()["value"]
     assert (entry["target"], entry["actorName"]) == (foreign, "Ada")
     there = await operator.request("GET", "/api/audit", headers={"X-Tenant-Id": foreign})
@@ -74,3 +76,15 @@ async def test_audit_trail_has_scans_and_what_changed_in_settings(
         "retention_days": {"before": 365, "after": 30},
         "schedule": {"before": read.json()["schedule"], "after": "0 6 * * *"},
     }
+
+
+async def test_try_at_a_platform_route_of_another_tenant_is_told(
+    admin: httpx.AsyncClient, operator: Product, new_organisation: Any
+) -> None:
+    other = await new_organisation()
+    foreign = (await operator.request("POST", "/api/tenants", other.tenant_body()))["id"]
+    assert (
+        await admin.delete(f"/api/tenants/{foreign}", headers={"X-Requested-With": "t"})
+    ).status_code == 404
+    (entry,) = (await admin.get("/api/audit?action=access")).json()["value"]
+    assert (entry["action"], entry["target"]) == ("access.denied", foreign)
