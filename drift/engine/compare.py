@@ -84,7 +84,7 @@ class _Comparison:
         for name in old.keys() | new.keys():
             one = before[old[name]] if name in old else None
             other = after[new[name]] if name in new else None
-            if one == other and ENCODER.encode(one) == ENCODER.encode(other):
+            if one == other and (type(one) is str or ENCODER.encode(one) == ENCODER.encode(other)):
                 continue  # most of a document: told at the speed of C, where true == 1 has to be asked twice
             spelled = min(members[name] for members in (old, new) if name in members)
             inner = place.find(spelled)

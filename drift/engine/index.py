@@ -1,6 +1,6 @@
 """The index of a snapshot: which resources there were, with which configuration, and in which packs that is.
 
-It is all that a scan needs of the state before: five digests a resource, as plain bytes. Documents are loaded only for
+It is all that a scan needs of the state before: six digests a resource, as plain bytes. Documents are loaded only for
 what these digests show to differ.
 """
 
@@ -22,8 +22,9 @@ from drift.engine.model import ResourceKey
 from drift.engine.recognition import UNKNOWN, WIDTH
 from errors import Corrupt
 
-_FORMAT = 3
-_WITHOUT_ARRANGED = 2  # the format before, which is still read
+_FORMAT = 4
+_EARLIER = (2, 3)  # the formats before, which are still read: without the columns that came later
+_ONE, _HUNDRED = struct.Struct(f"{WIDTH}s"), struct.Struct(f"{WIDTH}s" * 100)
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -48,7 +49,8 @@ class Entry(NamedTuple):
     raw: bytes  # of the bytes as last read
     pack: int
     trimmed: bytes = UNKNOWN  # of these bytes without bookkeeping, where that is all that goes
-    arranged: bytes = UNKNOWN  # of the same with members and items sorted (`recognition`)
+    collated: bytes = UNKNOWN  # of the same with members sorted (`recognition`)
+    arranged: bytes = UNKNOWN  # and with items sorted
 
 
 class Delta(NamedTuple):
@@ -67,6 +69,7 @@ class _Stored(msgspec.Struct, array_like=True):
     numbers: bytes
     trims: bytes
     arranged: bytes = b""
+    collated: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class SnapshotIndex:
     raws: bytes
     numbers: bytes  # of packs, 4 bytes each
     trims: bytes
+    collated: bytes
     arranged: bytes
     snapshot_id: str = field(init=False)
     _heads: array[int] = field(
@@ -109,6 +113,7 @@ class SnapshotIndex:
             b"".join(entry.raw for entry in ordered),
             _write_numbers(entry.pack for entry in ordered),
             b"".join(entry.trimmed for entry in ordered),
+            b"".join(entry.collated for entry in ordered),
             b"".join(entry.arranged for entry in ordered),
         )
 
@@ -128,6 +133,7 @@ class SnapshotIndex:
                 self.raws[cell],
                 pack,
                 self.trims[cell],
+                self.collated[cell],
                 self.arranged[cell],
             )
 
@@ -137,8 +143,10 @@ class SnapshotIndex:
     def digest_at(self, position: int) -> bytes:
         return self.digests[position * WIDTH : (position + 1) * WIDTH]
 
-    def arranged_at(self, position: int) -> bytes:
-        return self.arranged[position * WIDTH : (position + 1) * WIDTH]
+    def orders_at(self, position: int) -> tuple[bytes, bytes]:
+        """The collated and the arranged digest."""
+        cell = slice(position * WIDTH, (position + 1) * WIDTH)
+        return self.collated[cell], self.arranged[cell]
 
     def position_of(self, key: bytes) -> int | None:
         """Searches the heads; it is asked for what changed only, so a dict of all keys would not pay."""
@@ -171,6 +179,9 @@ class SnapshotIndex:
     def positions_by_trimmed(self) -> dict[bytes, int]:
         return _positions(self.trims)
 
+    def positions_by_collated(self) -> dict[bytes, int]:
+        return _positions(self.collated)
+
     def positions_by_arranged(self) -> dict[bytes, int]:
         return _positions(self.arranged)
 
@@ -187,6 +198,7 @@ class SnapshotIndex:
                 self.numbers,
                 self.trims,
                 self.arranged,
+                self.collated,
             ),
             order="deterministic",
         )
@@ -199,9 +211,10 @@ class SnapshotIndex:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Corrupt("A snapshot's index cannot be read.") from error
         length = len(stored.keys) // WIDTH
-        if stored.version == _WITHOUT_ARRANGED:
-            stored.arranged, stored.version = UNKNOWN * length, _FORMAT
-        digests = (stored.digests, stored.raws, stored.trims, stored.arranged)
+        if stored.version in _EARLIER:
+            stored.arranged = stored.arranged or UNKNOWN * length
+            stored.collated, stored.version = UNKNOWN * length, _FORMAT
+        digests = (stored.digests, stored.raws, stored.trims, stored.collated, stored.arranged)
         columns = [len(column) for column in (stored.keys, *digests)]
         columns.append(len(stored.numbers) * 4)
         if stored.version != _FORMAT or any(column != length * WIDTH for column in columns):
@@ -214,6 +227,7 @@ class SnapshotIndex:
             stored.raws,
             stored.numbers,
             stored.trims,
+            stored.collated,
             stored.arranged,
         )
         if max(_read_numbers(stored.numbers), default=-1) >= len(stored.packs):
@@ -253,7 +267,12 @@ def _read_numbers(data: bytes) -> tuple[int, ...]:
 
 
 def _positions(column: bytes) -> dict[bytes, int]:
-    cells = chain.from_iterable(struct.iter_unpack(f"{WIDTH}s", column))
+    """By hundreds: this is done in every scan for every resource."""
+    hundreds = len(column) - len(column) % _HUNDRED.size
+    cells = chain(
+        chain.from_iterable(_HUNDRED.iter_unpack(column[:hundreds])),
+        chain.from_iterable(_ONE.iter_unpack(column[hundreds:])),
+    )
     found = dict(zip(cells, count()))
     found.pop(UNKNOWN, None)
     return found

@@ -24,6 +24,8 @@ from drift.engine.recognition import (
     UNKNOWN,
     WIDTH,
     digest_arranged,
+    digest_collated,
+    digest_orders,
     digest_trimmed,
     holds_bookkeeping,
 )
@@ -34,7 +36,8 @@ _P = TypeVar("_P")
 Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 MOST_EXAMPLES = 10  # of skipped documents, by reason
 _LONGEST_EXAMPLE = 300
-_PATIENCE = 20  # documents of a page that were recognised, and none of them by trimming
+_MANY = 1_000  # documents, a few megabytes
+_PATIENCE = 20  # of many documents, those that were recognised, and none of them by trimming
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DECODER = msgspec.json.Decoder(float_hook=read_number)
 
@@ -80,13 +83,9 @@ def _decode_page(answer: bytes, shape: type[_P]) -> _P:
         raise Invalid("The answer is no page of documents.", field="page") from error
 
 
-class Marks(NamedTuple):
-    """What a document will be recognised by in the next scan (`recognition`)."""
-
-    raw: bytes
-    trimmed: bytes = UNKNOWN
-    arranged: bytes = UNKNOWN
-
+Marks: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+"""What a document will be recognised by in the next scan (`recognition`): raw, trimmed, collated, arranged. Plain
+tuples: one is made for every document that moved."""
 
 _Unknown: TypeAlias = tuple[bytes, Marks]  # a document that was not recognised yet
 
@@ -99,8 +98,7 @@ class Fresh(NamedTuple):
     document: Document
 
     def entry(self, key: bytes, pack: int) -> Entry:
-        raw, trimmed, arranged = self.marks
-        return Entry(key, self.digest, raw, pack, trimmed, arranged)
+        return _enter(key, self.digest, pack, self.marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class Collected:
         for position, entry in enumerate(self.previous.entries() if self.previous else ()):
             if self.seen[position]:
                 marks = self.renewed.get(position)
-                yield entry if marks is None else _remark(entry, marks)
+                yield entry if marks is None else _enter(*entry[:2], entry.pack, marks)
             elif (fresh := self.fresh.get(entry.key)) is not None:
                 yield fresh.entry(entry.key, entry.pack)
         for key, fresh in self.fresh.items():
@@ -143,10 +141,12 @@ class Survey:
         )
         self._known = previous if comparable else None
         self._by_raw = self._known.positions_by_raw() if self._known else {}
-        # Made at the first use: most scans of a large subscription need neither.
+        # Made at the first use: most scans of a large subscription need none of them.
         self._by_trimmed: dict[bytes, int] | None = None
+        self._by_collated: dict[bytes, int] | None = None
         self._by_arranged: dict[bytes, int] | None = None
         self._is_trimming = True
+        self._new: list[_Unknown] = []
         self._seen = bytearray(len(previous) if previous is not None else 0)
         self._renewed: dict[int, Marks] = {}
         self._fresh: dict[bytes, Fresh] = {}
@@ -157,20 +157,23 @@ class Survey:
     def add_page(self, rows: Iterable[Row]) -> None:
         """`rows` are the JSON of one ARM document each.
 
-        Every step takes those of the page that the one before did not recognise: page by page each step's code and
-        tables stay in the processor's cache.
+        Those whose bytes are new are put by until there are many: every later step takes those that the one before
+        did not recognise, and its code and tables stay in the processor's cache.
         """
-        new = self._find_raw(rows)
-        if not new:
-            return
-        rest = self._find_trimmed(new) if self._is_trimming else new
-        odd = self._find_arranged(rest)
-        # When members or items move, they mostly move everywhere, and trimming alone helps with nothing.
-        self._is_trimming = len(rest) < len(new) or len(rest) - len(odd) < _PATIENCE
-        for row, marks in odd:
+        self._new += self._find_raw(rows)
+        if len(self._new) >= _MANY:
+            self._take_new()
+
+    def _take_new(self) -> None:
+        new, self._new = self._new, []
+        if self._known and new:
+            new = self._find_alike(self._known, new)
+        self._parsed += len(new)
+        for row, marks in new:
             self._read(row, marks)
 
     def finish(self) -> Collected:
+        self._take_new()
         changed = []
         by_bytes = any(self._seen)
         for key, fresh in list(self._fresh.items()):
@@ -193,47 +196,75 @@ class Survey:
         )
 
     def _find_raw(self, rows: Iterable[Row]) -> list[_Unknown]:
-        position_of, seen, sha256 = self._by_raw.get, self._seen, hashlib.sha256
-        rest = []
-        total = duplicates = 0
-        for row in rows:
-            total += 1
-            raw = sha256(row).digest()[:WIDTH]
-            position = position_of(raw)
-            if position is None:
-                rest.append((bytes(row), Marks(raw)))
-            else:
-                duplicates += seen[position]
+        sha256, seen = hashlib.sha256, self._seen
+        rows = list(rows)
+        raws = [sha256(row).digest()[:WIDTH] for row in rows]
+        positions = list(map(self._by_raw.get, raws))
+        rest = [
+            (bytes(row), (raw, UNKNOWN, UNKNOWN, UNKNOWN))
+            for row, raw, position in zip(rows, raws, positions, strict=True)
+            if position is None
+        ]
+        before = seen.count(1)
+        for position in positions:
+            if position is not None:
                 seen[position] = 1
-        self._total += total
-        self._duplicates += duplicates
+        self._total += len(rows)
+        self._duplicates += len(rows) - len(rest) - (seen.count(1) - before)
         return rest
 
-    def _find_trimmed(self, new: list[_Unknown]) -> list[_Unknown]:
+    def _find_alike(self, known: SnapshotIndex, new: list[_Unknown]) -> list[_Unknown]:
+        """When members move, they mostly move everywhere: then trimming alone helps with nothing, and sorting them
+        with nearly everything."""
+        if not self._is_trimming:
+            return self._find_arranged(known, self._find_collated(known, new))
+        rest = self._find_trimmed(known, new)
+        odd = self._find_arranged(known, rest)
+        self._is_trimming = len(rest) < len(new) or len(rest) - len(odd) < _PATIENCE
+        return odd
+
+    def _find_trimmed(self, known: SnapshotIndex, new: list[_Unknown]) -> list[_Unknown]:
         if self._by_trimmed is None:
-            self._by_trimmed = self._known.positions_by_trimmed() if self._known else {}
+            self._by_trimmed = known.positions_by_trimmed()
+        position_of = self._by_trimmed.get
         rest = []
-        for row, marks in new:
+        for row, (raw, _, collated, arranged) in new:
             trimmed = digest_trimmed(row)
-            position = self._by_trimmed.get(trimmed)
-            if position is None or self._known is None:
-                rest.append((row, Marks(marks.raw, trimmed)))
+            position = position_of(trimmed)
+            if position is None:
+                rest.append((row, (raw, trimmed, collated, arranged)))
             else:
-                self._renew(position, Marks(marks.raw, trimmed, self._known.arranged_at(position)))
+                self._renew(position, (raw, trimmed, *known.orders_at(position)))
         return rest
 
-    def _find_arranged(self, new: list[_Unknown]) -> list[_Unknown]:
-        if self._by_arranged is None:
-            self._by_arranged = self._known.positions_by_arranged() if self._known else {}
+    def _find_collated(self, known: SnapshotIndex, new: list[_Unknown]) -> list[_Unknown]:
+        if self._by_collated is None:
+            self._by_collated = known.positions_by_collated()
+        position_of = self._by_collated.get
         rest = []
-        for row, (raw, trimmed, _) in new:
-            marks = Marks(raw, trimmed, digest_arranged(row))
-            position = self._by_arranged.get(marks.arranged)
+        for row, (raw, trimmed, _, arranged) in new:
+            collated = digest_collated(row)
+            position = position_of(collated)
             if position is None:
-                rest.append((row, marks))
+                rest.append((row, (raw, trimmed, collated, arranged)))
             else:
-                self._renew(position, marks)
-        self._parsed += len(new)
+                self._renew(position, (raw, trimmed, collated, known.orders_at(position)[1]))
+        self._parsed += len(new) - len(rest)
+        return rest
+
+    def _find_arranged(self, known: SnapshotIndex, new: list[_Unknown]) -> list[_Unknown]:
+        if self._by_arranged is None:
+            self._by_arranged = known.positions_by_arranged()
+        position_of = self._by_arranged.get
+        rest = []
+        for row, (raw, trimmed, collated, _) in new:
+            arranged = digest_arranged(row)
+            position = position_of(arranged)
+            if position is None:
+                rest.append((row, (raw, trimmed, collated, arranged)))
+            else:
+                self._renew(position, (raw, trimmed, collated, arranged))
+        self._parsed += len(new) - len(rest)
         return rest
 
     def _read(self, row: bytes, marks: Marks) -> None:
@@ -242,7 +273,7 @@ class Survey:
             self._skip("no JSON object", row[:_LONGEST_EXAMPLE])
             return
         try:
-            self._reduce(document, marks)
+            self._reduce(document, marks if self._known else _complete(row, marks))
         except Invalid as error:
             self._skip(error.message, document)
 
@@ -259,9 +290,9 @@ class Survey:
         body, in_order = reduce(document, identity, self._secret_key)
         digest = digest_of(body)
         if in_order:
-            marks = marks._replace(arranged=UNKNOWN)
+            marks = (*marks[:3], UNKNOWN)
         if holds_bookkeeping(body):  # here it is configuration: within a template, for one
-            marks = marks._replace(trimmed=UNKNOWN, arranged=UNKNOWN)
+            marks = (marks[0], UNKNOWN, UNKNOWN, UNKNOWN)
         position = self._previous.position_of(key) if self._previous is not None else None
         if self._previous and position is not None and self._previous.digest_at(position) == digest:
             self._renew(position, marks)
@@ -303,8 +334,14 @@ class Survey:
             examples.append(_name(what))
 
 
-def _remark(entry: Entry, marks: Marks) -> Entry:
-    return Entry(entry.key, entry.digest, marks.raw, entry.pack, marks.trimmed, marks.arranged)
+def _complete(row: bytes, marks: Marks) -> Marks:
+    """With what nobody looked for in a first scan."""
+    return (marks[0], digest_trimmed(row), *digest_orders(row))
+
+
+def _enter(key: bytes, digest: bytes, pack: int, marks: Marks) -> Entry:
+    raw, trimmed, collated, arranged = marks
+    return Entry(key, digest, raw, pack, trimmed, collated, arranged)
 
 
 def _parse(row: bytes) -> dict[str, Any] | None:

@@ -72,13 +72,15 @@ def test_index_decoded_is_the_one_encoded() -> None:
     assert SnapshotIndex.decode(index().encode()) == index()
 
 
-def test_index_of_the_format_before_is_read() -> None:
+@pytest.mark.parametrize(("earlier", "missing"), [(2, 2), (3, 1)])
+def test_index_of_an_earlier_format_is_read(earlier: int, missing: int) -> None:
+    """Each later format has one more column at the end."""
     known = index(entry(1), entry(2, 3, 1))
     version, *columns = msgspec.msgpack.decode(known.encode())
-    assert version == 3
-    older = SnapshotIndex.decode(msgspec.msgpack.encode([2, *columns[:-1]]))
+    assert version == 4
+    older = SnapshotIndex.decode(msgspec.msgpack.encode([earlier, *columns[:-missing]]))
     assert older == known
-    assert older.positions_by_arranged() == {}
+    assert older.positions_by_arranged() == older.positions_by_collated() == {}
 
 
 def test_index_decode_of_damaged_bytes_is_refused() -> None:

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.engine.canonical import canonicalise
-from drift.engine.recognition import UNKNOWN, digest_arranged, digest_trimmed, holds_bookkeeping
+from drift.engine.recognition import (
+    UNKNOWN,
+    digest_arranged,
+    digest_collated,
+    digest_orders,
+    digest_trimmed,
+    holds_bookkeeping,
+)
 from drift.engine.repacking import plan_packs
 from drift.engine.survey import Collected, Survey
 from tests.engine.documents import KEY, raw, vnet
@@ -33,12 +40,18 @@ VALUES = st.recursive(
 
 
 def survey(before: dict[str, Any], after: dict[str, Any]) -> Collected:
+    """Both ways: as when few documents moved, and as when the members of all do."""
     first = Survey(None, secret_key=KEY)
     first.add_page([raw(before)])
     index = plan_packs(None, first.finish(), source="test").build({}).index
-    second = Survey(index, secret_key=KEY)
-    second.add_page([raw(after)])
-    return second.finish()
+    collected = []
+    for is_trimming in (True, False):
+        second = Survey(index, secret_key=KEY)
+        second._is_trimming = is_trimming
+        second.add_page([raw(after)])
+        collected.append(second.finish())
+    assert collected[0].changed == collected[1].changed
+    return collected[0]
 
 
 def rearrange(value: Any, chance: random.Random) -> Any:
@@ -94,7 +107,38 @@ def test_a_value_that_moved_to_another_member_or_item_is_no_rearrangement() -> N
     [b"[]", b"{", b'{"a":NaN}', b'{"a":"\\ud800"}', b'{"a":' * 2000 + b"1" + b"}" * 2000, b"\xff"],
 )
 def test_odd_json_is_never_recognised_by_its_arrangement(row: bytes) -> None:
-    assert digest_arranged(row) == UNKNOWN
+    assert digest_arranged(row) == digest_collated(row) == UNKNOWN
+    assert digest_orders(row) == (UNKNOWN, UNKNOWN)
+
+
+def test_a_collated_document_has_its_members_in_order_and_its_items_as_they_came() -> None:
+    row, other = (
+        b'{"etag":"1","properties":{"provisioningState":"a","x":[2,1]},"systemData":{"lastModifiedAt":"2026-01-01T00:00:00Z"}}',
+        b'{"systemData":{"lastModifiedAt":"2026-02-01T00:00:00Z"},"properties":{"x":[2,1],"provisioningState":"b"},"etag":"2"}',
+    )
+    assert digest_collated(row) == digest_collated(other) != UNKNOWN
+    assert digest_collated(row) != digest_collated(other.replace(b"[2,1]", b"[1,2]"))
+    assert digest_orders(row) == (digest_collated(row), digest_arranged(row))
+
+
+def test_documents_whose_items_have_an_order_are_recognised_when_their_members_move() -> None:
+    """Page after page: the first shows that bytes alone say nothing."""
+    before = [
+        vnet(number, dhcpOptions={"dnsServers": [f"10.0.{number}.5", "10.0.0.4"]})
+        for number in range(3_000)
+    ]
+    first = Survey(None, secret_key=KEY)
+    first.add_page([raw(document) for document in before])
+    index = plan_packs(None, first.finish(), source="test").build({}).index
+    again = Survey(index, secret_key=KEY)
+    again._reduce = pytest.fail  # type: ignore[assignment, method-assign] # nothing needs its canonical form
+    moved = [dict(reversed(document.items())) for document in before[1_000:]]
+    again.add_page([raw(document) for document in before[:1_000]])
+    again._is_trimming = False
+    again.add_page([raw(document) for document in moved])
+    collected = again.finish()
+    assert (collected.changed, collected.missing, len(collected.renewed)) == ((), (), 2_000)
+    assert collected.parsed == 2_000
 
 
 def test_trimming_takes_whole_members_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from drift.engine.index import SnapshotIndex, delta
@@ -57,7 +58,7 @@ def test_plan_of_random_edits_equals_cutting_anew() -> None:
         state, collected = storage.scan(before, documents)
         assert len(storage.read) <= 9  # a run each, and the next one where a boundary went
         anew, _ = Storage().scan(None, documents)
-        assert state.index == anew.index
+        assert is_same_state(state.index, anew.index)
         assert delta(before, state.index).removed == collected.missing
 
 
@@ -70,7 +71,7 @@ def test_plan_of_a_removed_boundary_joins_two_packs() -> None:
     assert collected.missing == (bytes.fromhex(gone),)
     assert len(storage.read) == 2
     assert len(second.index.packs) == len(first.index.packs) - 1
-    assert second.index == Storage().scan(None, left)[0].index
+    assert is_same_state(second.index, Storage().scan(None, left)[0].index)
 
 
 def test_plan_keeps_missing_resources_whose_removal_is_not_certain() -> None:
@@ -97,6 +98,11 @@ def test_plan_of_a_changed_document_serves_the_new_one() -> None:
         item.body for item in unpack(storage.packs[name]) if item.key == key_of(documents[7]).hex()
     ] == [collected.changed[0].body]
     assert len(second.packs) == 1
+
+
+def is_same_state(one: SnapshotIndex, other: SnapshotIndex) -> bool:
+    """Digests that a scan has no need of are told by the first that has."""
+    return replace(one, collated=b"") == replace(other, collated=b"")
 
 
 def key_of(document: dict[str, Any]) -> bytes:

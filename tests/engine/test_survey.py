@@ -141,6 +141,7 @@ def test_survey_of_another_normaliser_version_parses_everything(
         index.raws,
         index.numbers,
         index.trims,
+        index.collated,
         index.arranged,
     )
     assert collect(older, rows).parsed == 100
