@@ -6,19 +6,27 @@ or items, or not at all. Whether that is no difference depends on what the canon
 survey keeps a digest only where it is none: bookkeeping that a fact drops, it drops whatever the value (an instant is
 the exception, so only instants are taken out of a member that may hold one), and arrays in order are none where some
 array's order counts.
+
+The digests are keyed: nobody who may write resources, but knows no tenant's key, can make two documents that agree.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
+from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 WIDTH = 16  # bytes of a digest
 UNKNOWN = bytes(WIDTH)  # a digest that nothing is recognised by
+Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 
 # The members that every write of a resource refreshes. The pattern can match nothing but a whole member: within a
 # string each quote is escaped, and a string before a colon is a name.
@@ -30,33 +38,46 @@ _BOOKKEEPING = re.compile(
 _ITS_NAMES = re.compile(rb'"(?:etag|provisioningState|lastModifiedAt)":')
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+Z?", re.ASCII)
 _name_of = itemgetter("name")
+_NONCE = bytes(12)
 
 
-def digest_trimmed(row: bytes) -> bytes:
-    """The digest of a document's bytes without bookkeeping."""
-    return hashlib.sha256(_BOOKKEEPING.sub(b"", row)).digest()[:WIDTH]
+def make_digest(secret_key: bytes) -> Callable[[Row], bytes]:
+    """The function that digests bytes, twice as fast as any hash of the standard library: every byte that Azure sends
+    goes through it.
+
+    It is GMAC with one nonce, that is a polynomial hash at a secret point: two contents that were chosen without the
+    key agree with a probability below 2^-100 (McGrew and Viega, The Galois/Counter Mode of Operation, 2004). A nonce
+    must not repeat where others see the tags; these stay in the snapshots' indexes.
+    """
+    key = hmac.digest(secret_key, b"recognition", hashlib.sha256)[:16]
+    return partial(AESGCM(key).encrypt, _NONCE, b"")
 
 
-def digest_collated(row: bytes) -> bytes:
-    """The digest of a document without its own bookkeeping, all members sorted. UNKNOWN for odd JSON."""
+def trim(row: bytes) -> bytes:
+    """A document's bytes without bookkeeping."""
+    return _BOOKKEEPING.sub(b"", row)
+
+
+def collate(row: bytes) -> bytes | None:
+    """A document without its own bookkeeping, all members sorted. None for odd JSON."""
     document = _parse(row)
-    return UNKNOWN if document is None else _collate(document)
+    return None if document is None else _collate(document)
 
 
-def digest_arranged(row: bytes) -> bytes:
-    """The digest of a document without any bookkeeping, all members and items sorted. UNKNOWN for odd JSON.
+def arrange(row: bytes) -> bytes | None:
+    """A document without any bookkeeping, all members and items sorted. None for odd JSON.
 
     Parsing and writing are the fastest there are, and nothing is looked at that is no object and no array: this is a
     third of the cost of a canonical form.
     """
     document = _parse(row)
-    return UNKNOWN if document is None else _arrange(document)
+    return None if document is None else _arrange(document)
 
 
-def digest_orders(row: bytes) -> tuple[bytes, bytes]:
-    """Both, for the price of one parse: the collated and the arranged one."""
+def order(row: bytes) -> tuple[bytes | None, bytes | None]:
+    """Both, for the price of one parse: collated and arranged."""
     document = _parse(row)
-    return (UNKNOWN, UNKNOWN) if document is None else (_collate(document), _arrange(document))
+    return (None, None) if document is None else (_collate(document), _arrange(document))
 
 
 def holds_bookkeeping(body: bytes) -> bool:
@@ -72,28 +93,24 @@ def _parse(row: bytes) -> dict[str, Any] | None:
     return document if type(document) is dict else None
 
 
-def _collate(document: dict[str, Any]) -> bytes:
+def _collate(document: dict[str, Any]) -> bytes | None:
     """Only what every document has at the same places is taken out: looking for more would cost as much as sorting."""
     _drop_bookkeeping(document)
     for member in ("properties", "systemData"):
         if type(below := document.get(member)) is dict:
             _drop_bookkeeping(below)
-    return _digest(document)
+    try:
+        return _write(document)
+    except (TypeError, RecursionError):  # TypeError: an integer that orjson cannot write
+        return None
 
 
-def _arrange(document: dict[str, Any]) -> bytes:
+def _arrange(document: dict[str, Any]) -> bytes | None:
     try:
         _sort_members(document)
-    except (TypeError, RecursionError):  # TypeError: an integer that orjson cannot write
-        return UNKNOWN
-    return _digest(document)
-
-
-def _digest(document: dict[str, Any]) -> bytes:
-    try:
-        return hashlib.sha256(_write(document)).digest()[:WIDTH]
+        return _write(document)
     except (TypeError, RecursionError):
-        return UNKNOWN
+        return None
 
 
 def _drop_bookkeeping(source: dict[str, Any]) -> None:

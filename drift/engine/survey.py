@@ -7,7 +7,6 @@ grows with what changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,18 +21,18 @@ from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
 from drift.engine.recognition import (
     UNKNOWN,
-    WIDTH,
-    digest_arranged,
-    digest_collated,
-    digest_orders,
-    digest_trimmed,
+    Row,
+    arrange,
+    collate,
     holds_bookkeeping,
+    make_digest,
+    order,
+    trim,
 )
 from drift.engine.scalars import read_number
 from errors import Invalid
 
 _P = TypeVar("_P")
-Row: TypeAlias = "bytes | bytearray | memoryview | msgspec.Raw"
 MOST_EXAMPLES = 10  # of skipped documents, by reason
 _LONGEST_EXAMPLE = 300
 _MANY = 1_000  # documents, a few megabytes
@@ -136,6 +135,7 @@ class Survey:
     def __init__(self, previous: SnapshotIndex | None, *, secret_key: bytes) -> None:
         self._previous = previous
         self._secret_key = secret_key
+        self._digest = make_digest(secret_key)
         comparable = (
             previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION
         )
@@ -196,9 +196,8 @@ class Survey:
         )
 
     def _find_raw(self, rows: Iterable[Row]) -> list[_Unknown]:
-        sha256, seen = hashlib.sha256, self._seen
-        rows = list(rows)
-        raws = [sha256(row).digest()[:WIDTH] for row in rows]
+        rows, seen = list(rows), self._seen
+        raws = list(map(self._digest, rows))
         positions = list(map(self._by_raw.get, raws))
         rest = [
             (bytes(row), (raw, UNKNOWN, UNKNOWN, UNKNOWN))
@@ -226,10 +225,10 @@ class Survey:
     def _find_trimmed(self, known: SnapshotIndex, new: list[_Unknown]) -> list[_Unknown]:
         if self._by_trimmed is None:
             self._by_trimmed = known.positions_by_trimmed()
-        position_of = self._by_trimmed.get
+        position_of, digest = self._by_trimmed.get, self._digest
         rest = []
         for row, (raw, _, collated, arranged) in new:
-            trimmed = digest_trimmed(row)
+            trimmed = digest(trim(row))
             position = position_of(trimmed)
             if position is None:
                 rest.append((row, (raw, trimmed, collated, arranged)))
@@ -243,7 +242,7 @@ class Survey:
         position_of = self._by_collated.get
         rest = []
         for row, (raw, trimmed, _, arranged) in new:
-            collated = digest_collated(row)
+            collated = self._digest_known(collate(row))
             position = position_of(collated)
             if position is None:
                 rest.append((row, (raw, trimmed, collated, arranged)))
@@ -258,7 +257,7 @@ class Survey:
         position_of = self._by_arranged.get
         rest = []
         for row, (raw, trimmed, collated, _) in new:
-            arranged = digest_arranged(row)
+            arranged = self._digest_known(arrange(row))
             position = position_of(arranged)
             if position is None:
                 rest.append((row, (raw, trimmed, collated, arranged)))
@@ -273,9 +272,17 @@ class Survey:
             self._skip("no JSON object", row[:_LONGEST_EXAMPLE])
             return
         try:
-            self._reduce(document, marks if self._known else _complete(row, marks))
+            self._reduce(document, marks if self._known else self._complete(row, marks))
         except Invalid as error:
             self._skip(error.message, document)
+
+    def _complete(self, row: bytes, marks: Marks) -> Marks:
+        """With what nobody looked for in a first scan."""
+        collated, arranged = map(self._digest_known, order(row))
+        return marks[0], self._digest(trim(row)), collated, arranged
+
+    def _digest_known(self, content: bytes | None) -> bytes:
+        return UNKNOWN if content is None else self._digest(content)
 
     def _renew(self, position: int, marks: Marks) -> None:
         """The resource came with the configuration that it had, in other bytes."""
@@ -332,11 +339,6 @@ class Survey:
         examples = self._examples.setdefault(reason, [])
         if len(examples) < MOST_EXAMPLES:
             examples.append(_name(what))
-
-
-def _complete(row: bytes, marks: Marks) -> Marks:
-    """With what nobody looked for in a first scan."""
-    return (marks[0], digest_trimmed(row), *digest_orders(row))
 
 
 def _enter(key: bytes, digest: bytes, pack: int, marks: Marks) -> Entry:
