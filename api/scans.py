@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, status
 from api.access import Now, Operator, Viewer
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, RowKey, View
-from drift.scan import cancel_scan, start_scan
+from drift.endings import cancel_scan
+from drift.scan import start_scan
 from drift.scans import Part, Scan, ScanStatus, get_parts, get_scan, page_scans
 
 router = APIRouter(prefix="/api/scans", tags=["scans"])
@@ -66,7 +67,8 @@ async def list_scans(
 @router.post("", response_model=ScanView, status_code=status.HTTP_202_ACCEPTED)
 async def request_scan(tenant: Operator, now: Now) -> ScanView:
     """Queues a scan of all monitored subscriptions; follow it with GET /api/scans/{id}."""
-    scan = await start_scan(tenant, slot=now, trigger="manual", requested_by=tenant.actor.name)
+    who = tenant.actor.name
+    scan = await start_scan(tenant, slot=now, trigger="manual", requested_by=who, now=now)
     return _view(scan)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from drift import notices, scan
+from drift import endings, notices, scan
 from drift.lease import TenantClosedError
 from drift.messages import DeliverNotice, M, Message, ScanSubscription, ScanTenant, read_message
 from errors import Conflict, Invalid, NotFound
@@ -52,7 +52,7 @@ async def fail_scan(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, ScanTenant)
     context = await _served(deployment, message) if message else None
     if message and context:
-        await scan.fail_scan(context, message.scan_id, now=_now())
+        await endings.fail_scan(context, message.scan_id, now=_now())
 
 
 async def fail_subscription(deployment: Deployment, body: bytes) -> None:
@@ -60,7 +60,7 @@ async def fail_subscription(deployment: Deployment, body: bytes) -> None:
     context = await _served(deployment, message) if message else None
     if message and context:
         subscription_id = SubscriptionId(message.subscription_id)
-        await scan.fail_subscription(context, message.scan_id, subscription_id, now=_now())
+        await endings.fail_subscription(context, message.scan_id, subscription_id, now=_now())
 
 
 async def fail_notice(deployment: Deployment, body: bytes) -> None:

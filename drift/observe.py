@@ -11,7 +11,7 @@ from drift.engine.index import SnapshotIndex
 from drift.engine.survey import Collected, Survey
 from drift.lease import LeaseKeeper
 from drift.scans import Coverage
-from errors import DriftError, Unavailable, Unreadable
+from errors import DriftError, Throttled, Unavailable, Unreadable
 from tenancy.store import TenantStore
 
 
@@ -23,6 +23,7 @@ class Observed:
     coverage: tuple[Coverage, ...]
     reason: str = ""  # why it is not complete
     permission: str = ""
+    retry_after: float = 0.0  # seconds that Azure asks to wait; 0 when that is not why
 
     @property
     def skipped(self) -> int:
@@ -37,7 +38,7 @@ class Observed:
 async def observe(
     store: TenantStore, reader: SubscriptionReader, secret_key: bytes, keeper: LeaseKeeper
 ) -> Observed:
-    """Raises Unreadable when the subscription itself cannot be read."""
+    """Raises Unreadable when the subscription itself cannot be read, Throttled when Azure asks to wait for long."""
     await reader.probe()
     configuration = await find_configuration(store, reader.subscription_id)
     previous = await load_snapshot(store, configuration.snapshot_id) if configuration else None
@@ -54,6 +55,7 @@ async def observe(
         tuple(coverage),
         reason=f"{missed.source}: {missed.reason}" if missed else "",
         permission=missed.permission if missed else "",
+        retry_after=max(part.retry_after for part in coverage),
     )
 
 
@@ -76,6 +78,8 @@ async def _read(
             survey.add_page(page)
             rows += len(page)
             await keeper.keep()
+    except Throttled as error:
+        return Coverage(source.name, False, rows, error.message, retry_after=error.retry_after)
     except Unreadable as error:
         return Coverage(source.name, False, rows, error.message, error.permission)
     except DriftError as error:

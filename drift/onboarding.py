@@ -21,8 +21,8 @@ from drift.connection import (
     set_connection,
     verify,
 )
+from drift.endings import cancel_open_scans
 from drift.preferences import Preferences, check, create_preferences, get_preferences, next_slot
-from drift.scan import cancel_open_scans
 from drift.subscriptions import release_all
 from errors import Conflict, DriftError, Invalid, NotFound, Refused, Stale
 from tenancy import audit

@@ -6,11 +6,11 @@ Every step may run twice, late, or die half-way; the outcome is the same. Nothin
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drift import lease as leases
 from drift.arm import open_arm
@@ -19,6 +19,8 @@ from drift.baselines import get_baseline
 from drift.collect import SubscriptionReader
 from drift.confirm import Confirmer
 from drift.detect import Detected, Held, Policy, detect
+from drift.dispatch import send_first, send_next, send_part
+from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
 from drift.findings import commit
 from drift.notices import publish
 from drift.observe import observe
@@ -34,16 +36,16 @@ from drift.scans import (
     create_part,
     create_scan,
     find_part,
+    find_scan,
     get_parts,
     get_scan,
-    page_scans,
     save_part,
     save_scan,
     scan_id_of,
 )
 from drift.settle import Settled, settle
 from drift.subscriptions import Subscription, get_subscription, refresh, save
-from errors import Conflict, DriftError, NotFound, Stale, Unreadable
+from errors import Conflict, DriftError, Stale, Throttled, Unreadable
 from tenancy import audit
 from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
@@ -54,13 +56,12 @@ logger = logging.getLogger(__name__)
 
 LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
 ATTRIBUTION = "resourcechanges"  # the source that says who made a change
-MOST_OPEN = 50  # of the newest scans; older ones have ended, or their messages have
 UNMONITORED = "The subscription is not monitored any more."
-BROKEN = "The scan could not be carried out in five tries. The platform operator's log says why."
+CLOCK_MARGIN = timedelta(minutes=5)  # that this machine's clock may be behind the queue's
 
 
 async def start_scan(
-    context: TenantContext, *, slot: datetime, trigger: str, requested_by: str
+    context: TenantContext, *, slot: datetime, trigger: str, requested_by: str, now: datetime
 ) -> Scan:
     """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more.
 
@@ -74,19 +75,32 @@ async def start_scan(
         trigger=trigger,
         requested_by=requested_by,
         created_at=slot,
+        deadline=now + LONGEST_SCAN,
     )
+    message: dict[str, str | int] = {"version": 1, "scan_id": scan.scan_id}
+    # What ends the scan if all else is lost goes first: it finds nothing to do if the scan is never made.
+    overtime = LONGEST_SCAN + CLOCK_MARGIN
+    await context.send(Queue.SCAN_TENANT, message, delay=int(overtime.total_seconds()))
     await create_scan(context.store, scan)
-    await context.send(Queue.SCAN_TENANT, {"version": 1, "scan_id": scan.scan_id})
+    await context.send(Queue.SCAN_TENANT, message)
     if context.actor != audit.SYSTEM:  # those of the schedule are in the list of scans
         await audit.record(context.store, context.actor, "scan.start", scan.scan_id, now=slot)
     return scan
 
 
 async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) -> None:
-    """Lists the tenant's subscriptions with its own credential and sends one message for each monitored one."""
-    scan = await get_scan(context.store, scan_id)
+    """Lists the tenant's subscriptions with its own credential and makes a part of each monitored one.
+
+    The same message comes once more after the scan's deadline and then ends what is left of it.
+    """
+    scan = await find_scan(context.store, scan_id)
+    if scan is None:
+        return
     if scan.status in ENDED:
-        await _cancel_parts(context, scan_id, now=now)  # made while somebody cancelled the scan
+        await cancel_parts(context, scan_id, now=now)  # made while somebody cancelled the scan
+        return
+    if now >= scan.deadline:
+        await end_overdue(context, scan, now=now)
         return
     try:
         known = await refresh(context, now=now)
@@ -104,8 +118,7 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
     if scan.status is ScanStatus.QUEUED:
         running = replace(scan, status=ScanStatus.RUNNING, subscriptions=len(monitored))
         await save_scan(context.store, running)
-    for subscription in monitored:
-        await _send_part(context, scan_id, subscription.subscription_id)
+    await send_first(context, scan_id, await get_parts(context.store, scan_id))
     await close_scan(context.store, scan_id, now=now)
 
 
@@ -120,33 +133,60 @@ async def scan_subscription(
     part = await find_part(context.store, scan_id, subscription_id)
     if part is None:
         return
-    if part.status in ENDED:  # the run that ended it may have died before these two
-        await publish(context, subscription_id, now=clock())
-        await close_scan(context.store, scan_id, now=clock())
+    if part.status in ENDED:  # the run that ended it may have died before this
+        await _go_on(context, part, clock)
         return
     try:
         lease = await leases.acquire(context.store, subscription_id, scan_id, now=clock())
     except leases.Busy as busy:
         delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
-        await _send_part(context, scan_id, subscription_id, delay=delay)
+        await send_part(context, scan_id, subscription_id, delay=delay)
         return
     tenant_id = context.tenant.tenant_id
     keeper = leases.LeaseKeeper(
         context.store, lease, clock, lambda: serve(context.deployment, tenant_id)
     )
     try:
-        part = replace(part, status=ScanStatus.RUNNING, started_at=clock())
+        part = replace(part, status=ScanStatus.RUNNING, started_at=clock(), reason="")
         await save_part(context.store, part)
         subscription = await get_subscription(context.store, subscription_id)
         if subscription.monitored:
             part = await _scan(context, subscription, part, keeper, clock)
         else:  # since the scan began: it may be another tenant's by now
             part = replace(part, status=ScanStatus.CANCELLED, reason=UNMONITORED)
+        if part.status is ScanStatus.QUEUED:  # it waits for Azure
+            return
         await save_part(context.store, replace(part, finished_at=clock()))
-        await publish(context, subscription_id, now=clock())
     finally:
         await keeper.release()
-    await close_scan(context.store, scan_id, now=clock())
+    await _go_on(context, part, clock)
+
+
+async def _go_on(context: TenantContext, part: Part, clock: Callable[[], datetime]) -> None:
+    """What follows when a part has ended: its notices, the next part, and the end of the scan if it was the last."""
+    await publish(context, part.subscription_id, now=clock())
+    parts = await get_parts(context.store, part.scan_id)
+    await send_next(context, part.scan_id, parts, part.subscription_id)
+    await close_scan(context.store, part.scan_id, now=clock())
+
+
+async def _wait_or_end(
+    context: TenantContext, part: Part, retry_after: float, now: datetime
+) -> Part:
+    """The part as it is; but if it is incomplete because Azure asks to wait for longer than a function should, its
+    message goes back until then, and none of its tries is used up. Beyond the scan's deadline nothing waits."""
+    if not retry_after:
+        return part
+    scan = await get_scan(context.store, part.scan_id)
+    resume_at = now + timedelta(seconds=retry_after)
+    if scan.status in ENDED or resume_at >= scan.deadline:
+        return part
+    reason = f"{part.reason} The scan goes on at {resume_at:%H:%M} UTC."
+    waiting = replace(part, status=ScanStatus.QUEUED, reason=reason)
+    await save_part(context.store, waiting)
+    delay = math.ceil(retry_after)
+    await send_part(context, part.scan_id, part.subscription_id, delay=delay)
+    return waiting
 
 
 async def _scan(
@@ -164,7 +204,8 @@ async def _scan(
         observed = await observe(context.store, reader, secret_key, keeper)
         part = replace(part, coverage=observed.coverage)
         if observed.reason:
-            return _incomplete(part, observed.reason, observed.permission)
+            part = _incomplete(part, observed.reason, observed.permission)
+            return await _wait_or_end(context, part, observed.retry_after, clock())
         confirmer = Confirmer(reader, secret_key)
         await keeper.keep()
         settled = await settle(
@@ -182,7 +223,10 @@ async def _scan(
         detected = await _detect(
             context, subscription, settled, reader, confirmer, part, keeper, clock
         )
-    except Stale:  # somebody wrote what this scan read: it is repeated and starts from there
+    except (
+        Stale,
+        Throttled,
+    ):  # the first: somebody wrote what this scan read; both are for who called
         raise
     except Unreadable as error:
         return _incomplete(part, error.message, error.permission)
@@ -240,75 +284,6 @@ async def _detect(
     if policy.changed:
         await save(store, replace(subscription, rules_version=rules.version))
     return detected
-
-
-async def cancel_scan(context: TenantContext, scan_id: str, *, now: datetime) -> Scan:
-    """Ends a scan: parts not started yet are cancelled. Raises Conflict when it has ended already."""
-    scan = await get_scan(context.store, scan_id)
-    if scan.status in ENDED:
-        raise Conflict(f"This scan is {scan.status} already.")
-    await _cancel_parts(context, scan_id, now=now)
-    scan = await save_scan(
-        context.store, replace(scan, status=ScanStatus.CANCELLED, finished_at=now)
-    )
-    await audit.record(context.store, context.actor, "scan.cancel", scan_id, now=now)
-    return scan
-
-
-async def cancel_open_scans(context: TenantContext, *, now: datetime) -> None:
-    """Ends every scan that has not ended: its tenant is suspended, no message of it is read any more, and who works on
-    one stops at the next step."""
-    scans, _ = await page_scans(context.store, after="", limit=MOST_OPEN)
-    for scan in scans:
-        if scan.status in ENDED:
-            continue
-        with contextlib.suppress(Conflict):  # it ended meanwhile
-            await cancel_scan(context, scan.scan_id, now=now)
-            await _cancel_parts(context, scan.scan_id, now=now, started=True)
-
-
-async def _cancel_parts(
-    context: TenantContext, scan_id: str, *, now: datetime, started: bool = False
-) -> None:
-    open_parts = {ScanStatus.QUEUED, ScanStatus.RUNNING} if started else {ScanStatus.QUEUED}
-    for part in await get_parts(context.store, scan_id):
-        if part.status in open_parts:
-            cancelled = replace(part, status=ScanStatus.CANCELLED, finished_at=now)
-            await save_part(context.store, cancelled)
-
-
-async def fail_scan(context: TenantContext, scan_id: str, *, now: datetime) -> None:
-    """A scan-tenant message was given up: the scan says so instead of staying queued for ever."""
-    try:
-        scan = await get_scan(context.store, scan_id)
-    except NotFound:
-        return
-    if scan.status not in ENDED:
-        failed = replace(scan, status=ScanStatus.FAILED, reason=BROKEN, finished_at=now)
-        await save_scan(context.store, failed)
-
-
-async def fail_subscription(
-    context: TenantContext, scan_id: str, subscription_id: SubscriptionId, *, now: datetime
-) -> None:
-    """A scan-subscription message was given up: its part failed, and the scan ends without it."""
-    part = await find_part(context.store, scan_id, subscription_id)
-    if part is None or part.status in ENDED:
-        return
-    failed = replace(part, status=ScanStatus.FAILED, reason=BROKEN, finished_at=now)
-    await save_part(context.store, failed)
-    await close_scan(context.store, scan_id, now=now)
-
-
-async def _send_part(
-    context: TenantContext, scan_id: str, subscription_id: SubscriptionId, *, delay: int = 0
-) -> None:
-    body: dict[str, str | int] = {
-        "version": 1,
-        "scan_id": scan_id,
-        "subscription_id": subscription_id,
-    }
-    await context.send(Queue.SCAN_SUBSCRIPTION, body, delay=delay)
 
 
 def _without_attribution(part: Part, detected: Detected) -> Part:

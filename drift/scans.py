@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
@@ -17,6 +17,7 @@ from tenancy.rows import Row, Value
 from tenancy.store import Table, TenantStore
 
 _SCAN, _PART = "s.", "p."
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class ScanStatus(StrEnum):
@@ -42,6 +43,7 @@ class Coverage:
     rows: int = 0
     reason: str = ""
     permission: str = ""
+    retry_after: float = 0.0  # seconds that Azure asked to wait before it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Scan:
     status: ScanStatus
     trigger: str  # schedule or manual
     requested_by: str
-    created_at: datetime
+    created_at: datetime  # the moment that it is the scan of
+    deadline: datetime  # when what is left of it is ended
     finished_at: datetime | None = None
     subscriptions: int = 0
     reason: str = ""
@@ -92,11 +95,16 @@ async def create_scan(store: TenantStore, scan: Scan) -> bool:
     return True
 
 
-async def get_scan(store: TenantStore, scan_id: str) -> Scan:
+async def find_scan(store: TenantStore, scan_id: str) -> Scan | None:
     row = await store.find(Table.SCAN, _SCAN + scan_id)
-    if row is None:
+    return _read_scan(row) if row else None
+
+
+async def get_scan(store: TenantStore, scan_id: str) -> Scan:
+    scan = await find_scan(store, scan_id)
+    if scan is None:
         raise NotFound("There is no such scan.")
-    return _read_scan(row)
+    return scan
 
 
 async def page_scans(store: TenantStore, *, after: str, limit: int) -> tuple[list[Scan], str]:
@@ -171,6 +179,7 @@ def _values(scan: Scan) -> dict[str, Value]:
         "trigger": scan.trigger,
         "requested_by": scan.requested_by,
         "created_at": scan.created_at,
+        "deadline": scan.deadline,
         "finished_at": scan.finished_at,
         "subscriptions": scan.subscriptions,
         "reason": scan.reason,
@@ -185,6 +194,7 @@ def _read_scan(row: Row) -> Scan:
         trigger=values["trigger"],
         requested_by=values["requested_by"],
         created_at=values["created_at"],
+        deadline=values.get("deadline", _NEVER),  # rows of before there were deadlines have none
         finished_at=values.get("finished_at"),
         subscriptions=values["subscriptions"],
         reason=values["reason"],

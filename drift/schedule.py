@@ -47,7 +47,8 @@ async def _start_due(deployment: Deployment, tenant: Tenant, *, now: datetime) -
     if slot is None or slot > now:  # another tick was here
         return 0
     # The scan's id follows from the slot: if the next line fails, the repetition finds the same scan.
-    await start_scan(context, slot=slot, trigger="schedule", requested_by=context.actor.name)
+    who = context.actor.name
+    await start_scan(context, slot=slot, trigger="schedule", requested_by=who, now=now)
     try:
         await _set_next(context, now=now)
     except Stale:

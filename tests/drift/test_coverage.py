@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 LOCKS = "/providers/Microsoft.Authorization/locks\\?"
-AT_ONCE = {"Retry-After": "3600"}  # no test waits for a back-off: the scan gives up at once
+AT_ONCE = {"Retry-After": "86400"}  # no test waits for a back-off: that is beyond a scan's deadline
 SETTLED = ("finding", "pack", "configuration", "configurationhistory", "notice")
 LOGIN_PAGE = "<!DOCTYPE html><html><title>Sign in to your account</title></html>"
 ROW = {"id": "/subscriptions/x/resourceGroups/y", "type": "a/b", "properties": {}}
@@ -68,7 +68,7 @@ async def expect_convergence(tenant):
 FAULTS = {
     "500": ({"status": 500, "headers": AT_ONCE}, "does not answer (500)"),
     "502": ({"status": 502, "headers": AT_ONCE}, "does not answer (502)"),
-    "429": ({"status": 429, "headers": AT_ONCE}, "asks to wait 3600 s"),
+    "429": ({"status": 429, "headers": AT_ONCE}, "asks to wait 86400 s"),
     "400": ({"status": 400, "body": {"error": {"code": "BadRequest"}}}, "400 BadRequest"),
     "403": (
         {"status": 403, "body": {"error": {"code": "AuthorizationFailed", "message": "not you"}}},
@@ -238,11 +238,37 @@ async def test_short_retry_after_is_obeyed(tenant):
     assert datetime.now(UTC) >= moment
 
 
-async def test_long_retry_after_gives_up_quickly(tenant, written):
-    """I19: a scan does not sleep through its lease."""
+async def test_absurd_retry_after_gives_up_quickly(tenant, written):
+    """I19: a scan does not sleep through its lease, nor wait beyond its deadline."""
     await drift(tenant)
     await tenant.graph_fault(nth=1, status=429, headers=AT_ONCE)
     started = time.monotonic()
-    await expect_nothing_concluded(tenant, written, "resources", "asks to wait 3600 s")
+    await expect_nothing_concluded(tenant, written, "resources", "asks to wait 86400 s")
     assert time.monotonic() - started < 20
+    assert await tenant.host.waiting("scan-subscription") == 0
     await expect_convergence(tenant)
+
+
+async def test_long_retry_after_puts_the_message_back(tenant, written):
+    """I19, fault 18: the wait costs no try and no function's time, and nothing is concluded meanwhile."""
+    await drift(tenant)
+    await tenant.graph_fault(nth=2, status=429, headers={"Retry-After": "3600"})
+    scan_id, (body,) = await tenant.fan_out()
+    before = await tenant.etags(*SETTLED)
+    await tenant.host.run("scan-subscription", body)
+    scan = await tenant.read_scan(scan_id)
+    (part,) = scan["parts"]
+    assert (scan["status"], part["status"], part["finishedAt"]) == ("running", "queued", None)
+    assert part["reason"].startswith(
+        "resourcecontainers: Azure Resource Manager asks to wait 3600 s."
+    )
+    assert "The scan goes on at " in part["reason"]
+    assert [one["source"] for one in part["coverage"] if not one["read"]] == ["resourcecontainers"]
+    assert written(before, await tenant.etags(*SETTLED)) == []
+    assert await tenant.host.waiting("scan-subscription") == 1
+    assert await tenant.host.take("scan-subscription") == []  # it is not visible yet
+    await tenant.azure.clear_faults()
+    await tenant.host.run("scan-subscription", body)
+    scan = await tenant.read_scan(scan_id)
+    assert (scan["status"], scan["parts"][0]["reason"]) == ("complete", "")
+    assert await summary(tenant) == DRIFT

@@ -224,7 +224,7 @@ async def test_same_moment_is_the_same_scan(tenant, deployment):
     context = await serve(deployment, tenant.tenant_id)
     scan_id = await tenant.request_scan()
     slot = (await get_scan(context.store, scan_id)).created_at
-    again = await start_scan(context, slot=slot, trigger="manual", requested_by="Ada")
+    again = await start_scan(context, slot=slot, trigger="manual", requested_by="Ada", now=slot)
     assert again.scan_id == scan_id
     # The one that comes second finds the scan changed; the host hands it over again.
     assert {type(error) for error in await tenant.host.drain()} <= {Stale}
