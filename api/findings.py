@@ -102,6 +102,7 @@ class NoticeView(View):
     outcome: str
     reason: str
     text: str = Field(description="what it says when it is about no finding")
+    incident: str = Field(description="correlation id of what caused it all; '' when not known")
 
 
 class DecisionBody(Shape):
@@ -127,17 +128,22 @@ async def list_findings(
     subscription: Annotated[str | None, Query(pattern=GUID_PATTERN)] = None,
     resource_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
     resource: Annotated[str | None, Query(max_length=2000)] = None,
+    incident: Annotated[str | None, Query(pattern=GUID_PATTERN)] = None,
     since: AwareDatetime | None = None,
     size: PageSize = 100,
     token: Token = None,
 ) -> ListOf[FindingView]:
-    """Filtered by status, severity, type, subscription, part of the resource id, and last seen since."""
+    """Filtered by status, severity, type, subscription, part of the resource id, incident, and last seen since.
+
+    An incident is what one operation in Azure caused: the correlation id of the attribution.
+    """
     pager = await tenant_pager(request, tenant)
     wanted = Filter(
         statuses=frozenset(status),
         severities=frozenset(severity),
         resource_type=(resource_type or "").lower(),
         resource=(resource or "").lower(),
+        incident=incident or "",
         since=since,
     )
     rows, cursor = await page_findings(

@@ -63,6 +63,7 @@ class Filter:
     severities: frozenset[str] = frozenset()
     resource_type: str = ""  # lower case
     resource: str = ""  # part of the resource id, lower case
+    incident: str = ""  # correlation id, lower case
     since: datetime | None = None  # last seen to change at or after
 
     def passes(self, row: Row) -> bool:
@@ -73,6 +74,8 @@ class Filter:
             return False
         if self.resource_type and values["resource_type"] != self.resource_type:
             return False
+        if self.incident and values.get("incident") != self.incident:
+            return False
         if self.resource and self.resource not in values["resource_id"].lower():
             return False
         return self.since is None or values["last_seen"] >= self.since
@@ -80,10 +83,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Events committed with their findings and not yet turned into a notice."""
+    """Events committed with their findings and not yet turned into notices."""
 
     key: str
-    notice_id: str
     scan_id: str
     events: tuple[tuple[str, str], ...]  # (finding id, event)
 
@@ -181,10 +183,7 @@ def _batches(transitions: Sequence[Transition]) -> Iterator[list[tuple[Transitio
 
 async def outbox(store: TenantStore, subscription_id: SubscriptionId) -> list[Outbox]:
     rows = store.rows(Table.FINDING, prefix=f"{_OUTBOX}{subscription_id}.")
-    return [
-        Outbox(row.key, row.values["notice_id"], row.values["scan_id"], _events(row))
-        async for row in rows
-    ]
+    return [Outbox(row.key, row.values["scan_id"], _events(row)) async for row in rows]
 
 
 async def clear_outbox(store: TenantStore, entry: Outbox) -> None:
@@ -225,7 +224,6 @@ def _outbox(
 ) -> Operation:
     digest = hashlib.sha256(msgspec.json.encode((scan_id, events))).hexdigest()[:24]
     values: dict[str, Value] = {
-        "notice_id": f"{scan_id}.{digest}",
         "scan_id": scan_id,
         **split_binary(msgspec.json.encode(events)),
     }
@@ -247,6 +245,7 @@ def _values(finding: Finding) -> dict[str, Value]:
         "resource_id": finding.resource_id,
         "last_seen": finding.last_seen,
         "attributed": finding.attribution is not None,
+        "incident": finding.incident,
         "accepted_until": finding.accepted_until,
         **split_binary(msgspec.json.encode(finding)),
     }

@@ -5,6 +5,8 @@ The only channel so far is the tenant's inbox in the product itself: a delivered
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -29,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What one transaction of findings has to tell through one channel, or, in `text`, what is of no finding."""
+    """What one incident has to tell through one channel, or, in `text`, what is of no finding."""
 
     notice_id: str
     channel: str
@@ -40,30 +42,63 @@ class Notice:
     outcome: Outcome = Outcome.QUEUED
     reason: str = ""
     text: str = ""
+    incident: str = (
+        ""  # correlation id of the operation that caused it all, '' when that is not known
+    )
 
 
 INBOX = "inbox"
 
 
 async def publish(context: TenantContext, subscription_id: SubscriptionId, *, now: datetime) -> int:
-    """Turns the committed outbox of a subscription into notices and returns how many.
+    """Turns the committed outbox of a subscription into notices and returns how many outbox rows there were.
 
-    Every step can be repeated: the notice's id follows from what it tells, and the outbox row goes last.
+    What one operation in Azure caused is one incident and one notice; what nobody is known to have caused is one more.
+    Every step can be repeated: a notice's id follows from scan and incident, and the outbox rows go last.
     """
     entries = await outbox(context.store, subscription_id)
     if not entries:
         return 0
     wanted = (await get_preferences(context.store)).preferences.notify
-    for entry in entries:
-        events = [item for item in entry.events if await _matters(context.store, item[0], wanted)]
-        if events:
+    for scan_id in sorted({entry.scan_id for entry in entries}):
+        events = [event for entry in entries if entry.scan_id == scan_id for event in entry.events]
+        for incident, told in (await _incidents(context.store, events, wanted)).items():
+            digest = hashlib.sha256(f"{subscription_id}|{incident}".encode()).hexdigest()[:24]
+            notice_id = f"{scan_id}.{digest}"
             notice = Notice(
-                entry.notice_id, INBOX, subscription_id, entry.scan_id, tuple(events), now
+                notice_id, INBOX, subscription_id, scan_id, told, now, incident=incident
             )
-            await _create(context.store, notice)
-            await context.send(Queue.NOTICES, {"version": 1, "notice_id": notice.notice_id})
+            await _tell(context, notice)
+    for entry in entries:
         await clear_outbox(context.store, entry)
     return len(entries)
+
+
+async def _incidents(
+    store: TenantStore, events: Iterable[tuple[str, str]], wanted: tuple[str, ...]
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The events worth telling by the correlation id of what caused them, '' where that is not known."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for event in events:
+        stored = await find_finding(store, event[0])
+        if stored is not None and stored.finding.severity in wanted:
+            incident = stored.finding.incident
+            found[incident] = (*found.get(incident, ()), event)
+    return found
+
+
+async def _tell(context: TenantContext, notice: Notice) -> None:
+    """Makes a notice and sends it. If it is there already, only what it does not tell yet gets one more."""
+    if not await _create(context.store, notice):
+        told = _read(await context.store.get(Table.NOTICE, notice.notice_id))
+        rest = tuple(event for event in notice.events if event not in told.events)
+        if rest:  # the same scan went on after somebody had published its first findings
+            digest = hashlib.sha256(msgspec.json.encode(rest)).hexdigest()[:8]
+            more = replace(notice, notice_id=f"{notice.notice_id}-{digest}", events=rest)
+            await _tell(context, more)
+        if told.outcome is not Outcome.QUEUED:
+            return
+    await context.send(Queue.NOTICES, {"version": 1, "notice_id": notice.notice_id})
 
 
 async def announce(context: TenantContext, notice_id: str, text: str, *, now: datetime) -> None:
@@ -100,16 +135,13 @@ async def page_notices(store: TenantStore, *, after: str, limit: int) -> tuple[l
     return [_read(row) for row in rows], cursor
 
 
-async def _matters(store: TenantStore, finding_id: str, wanted: tuple[str, ...]) -> bool:
-    stored = await find_finding(store, finding_id)
-    return stored is not None and stored.finding.severity in wanted
-
-
-async def _create(store: TenantStore, notice: Notice) -> None:
+async def _create(store: TenantStore, notice: Notice) -> bool:
+    """False when a run that died before clearing the outbox made it before."""
     try:
         await store.insert(Table.NOTICE, notice.notice_id, {"body": msgspec.json.encode(notice)})
-    except Conflict:  # published before, by a run that died before clearing the outbox
-        return
+    except Conflict:
+        return False
+    return True
 
 
 async def _save(

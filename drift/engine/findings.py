@@ -93,6 +93,11 @@ class Finding:
     ignored_changes: tuple[Change, ...] = ()  # hidden by tenant rules, still shown as ignored
     announced: Severity | None = None  # the severity last told of; None: nobody has been told
 
+    @property
+    def incident(self) -> str:
+        """What was caused together: the correlation id of the operation in Azure, '' when that is not known."""
+        return self.attribution.correlation_id.lower() if self.attribution else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:

@@ -77,7 +77,7 @@ async def test_outbox_is_committed_with_the_findings(tenant, dying):
     await tenant.host.put("scan-subscription", body)
     assert await tenant.host.drain() == []
     (notice,) = await tenant.notices()
-    assert (notice["id"], notice["outcome"]) == (entry.notice_id, "delivered")
+    assert (notice["scanId"], notice["outcome"]) == (entry.scan_id, "delivered")
     assert await outbox(context.store, tenant.subscription_id) == []
     assert (await tenant.read_scan(scan_id))["status"] == "complete"
 
@@ -138,3 +138,56 @@ async def test_settings_decide_what_is_told(tenant):
     await tenant.scan()
     (notice,) = await tenant.notices()
     assert notice["events"] == [[(await tenant.finding())["id"], "opened"]]
+
+
+async def edit_alone(tenant, name):
+    """An edit of one account, which is an operation of its own in Azure."""
+    edit = {"/properties/allowBlobPublicAccess": True}
+    await tenant.azure.edit(tenant.account(name)["id"], set=edit)
+
+
+async def test_one_operation_is_one_incident_and_one_notice(new_tenant):
+    tenant = await new_tenant()
+    names = ("one", "two", "three")
+    await tenant.add(*(tenant.account(name) for name in names))
+    await tenant.scan()
+    await tenant.capture()
+    correlation = "5f2a1c1e-94a5-4a4c-8d0b-0c8c4f1c5a01"
+    for name in ("one", "two"):
+        await tenant.azure.edit(
+            tenant.account(name)["id"],
+            set={"/properties/allowBlobPublicAccess": True},
+            correlationId=correlation,
+        )
+    await edit_alone(tenant, "three")
+    await tenant.scan()
+    by_name = {item["resourceId"].rsplit("/", 1)[1]: item["id"] for item in await tenant.findings()}
+    together = await tenant.findings(f"?incident={correlation}")
+    assert {item["id"] for item in together} == {by_name["one"], by_name["two"]}
+    notices = {notice["incident"]: notice["events"] for notice in await tenant.notices()}
+    assert len(notices) == 2
+    assert sorted(notices.pop(correlation)) == sorted(
+        [by_name[name], "opened"] for name in ("one", "two")
+    )
+    assert list(notices.values()) == [[[by_name["three"], "opened"]]]
+
+
+async def test_what_the_same_scan_finds_later_is_told_too(tenant, dying):
+    """A scan died after its first findings, another one published them, and then the first goes on."""
+    await open_public_access(tenant)
+    first, (body,) = await tenant.fan_out()
+    with pytest.raises(Killed):
+        await consumers.scan_subscription(dying, body)
+    part = (await tenant.rows("scan"))["scan", f"p.{first}.{tenant.subscription_id}"]
+    await tenant.scan()  # publishes
+    await tenant.add(tenant.account("late", allowBlobPublicAccess=True))
+    client = tenant.tables.get_table_client("scan")
+    await client.upsert_entity(
+        {name: value for name, value in part.items() if name != "etag"}
+        | {"body": part["body"].replace(b'"complete"', b'"running"')}
+    )
+    await tenant.host.put("scan-subscription", body)
+    assert await tenant.host.drain() == []
+    told = [event for notice in await tenant.notices() for event in notice["events"]]
+    assert sorted(told) == sorted([item["id"], "opened"] for item in await tenant.findings())
+    assert len(told) == 2
