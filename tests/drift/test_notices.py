@@ -17,6 +17,8 @@ from tenancy.access import serve
 from tenancy.deployment import Deployment
 from tenancy.queues import Queue, Queues
 
+CORRELATION = "5f2a1c1e-94a5-4a4c-8d0b-0c8c4f1c5a01"
+
 
 class Killed(BaseException):
     """The process ends: no `except Exception` may turn it into something else."""
@@ -152,21 +154,20 @@ async def test_one_operation_is_one_incident_and_one_notice(new_tenant):
     await tenant.add(*(tenant.account(name) for name in names))
     await tenant.scan()
     await tenant.capture()
-    correlation = "5f2a1c1e-94a5-4a4c-8d0b-0c8c4f1c5a01"
     for name in ("one", "two"):
         await tenant.azure.edit(
             tenant.account(name)["id"],
             set={"/properties/allowBlobPublicAccess": True},
-            correlationId=correlation,
+            correlationId=CORRELATION,
         )
     await edit_alone(tenant, "three")
     await tenant.scan()
     by_name = {item["resourceId"].rsplit("/", 1)[1]: item["id"] for item in await tenant.findings()}
-    together = await tenant.findings(f"?incident={correlation}")
+    together = await tenant.findings(f"?incident={CORRELATION}")
     assert {item["id"] for item in together} == {by_name["one"], by_name["two"]}
     notices = {notice["incident"]: notice["events"] for notice in await tenant.notices()}
     assert len(notices) == 2
-    assert sorted(notices.pop(correlation)) == sorted(
+    assert sorted(notices.pop(CORRELATION)) == sorted(
         [by_name[name], "opened"] for name in ("one", "two")
     )
     assert list(notices.values()) == [[[by_name["three"], "opened"]]]
@@ -174,13 +175,16 @@ async def test_one_operation_is_one_incident_and_one_notice(new_tenant):
 
 async def test_what_the_same_scan_finds_later_is_told_too(tenant, dying):
     """A scan died after its first findings, another one published them, and then the first goes on."""
-    await open_public_access(tenant)
+    edit = {"/properties/allowBlobPublicAccess": True}
+    alpha = tenant.account("alpha")["id"]
+    await tenant.azure.edit(alpha, set=edit, correlationId=CORRELATION)
     first, (body,) = await tenant.fan_out()
     with pytest.raises(Killed):
         await consumers.scan_subscription(dying, body)
     part = (await tenant.rows("scan"))["scan", f"p.{first}.{tenant.subscription_id}"]
     await tenant.scan()  # publishes
-    await tenant.add(tenant.account("late", allowBlobPublicAccess=True))
+    late = tenant.account("late", allowBlobPublicAccess=True)
+    await tenant.azure.edit(create=late, correlationId=CORRELATION)
     client = tenant.tables.get_table_client("scan")
     await client.upsert_entity(
         {name: value for name, value in part.items() if name != "etag"}
@@ -191,3 +195,4 @@ async def test_what_the_same_scan_finds_later_is_told_too(tenant, dying):
     told = [event for notice in await tenant.notices() for event in notice["events"]]
     assert sorted(told) == sorted([item["id"], "opened"] for item in await tenant.findings())
     assert len(told) == 2
+    assert {notice["incident"] for notice in await tenant.notices()} == {CORRELATION}
