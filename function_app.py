@@ -22,6 +22,7 @@ AREAS = (
     "baselines",
     "scans",
     "findings",
+    "resources",
     "notices",
     "rules",
     "users",

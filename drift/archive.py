@@ -7,7 +7,7 @@ a snapshot counts only once something points at it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -16,10 +16,12 @@ from drift.engine.model import Document, ResourceKey
 from drift.engine.packing import Pack, unpack
 from errors import NotFound
 from tenancy.ids import SubscriptionId
+from tenancy.rowkeys import newest_first
 from tenancy.rows import ENTITY_BINARY, Value, join_binary, split_binary
-from tenancy.store import Table, TenantStore
+from tenancy.store import Operation, Table, TenantStore, Write
 
-_PACK, _SNAPSHOT = "p.", "s."
+_PACK, _SNAPSHOT, _MOMENT = "p.", "s.", "m."
+_FEW = 5  # rows, of which the first is nearly always the one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,15 @@ class Configuration:
     fence: int  # the lease number of the scan that wrote it: an earlier scan cannot overwrite a later one
     held_by: str = ""  # the scan that saw a mass vanish from this state and left it as it is
     etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A state that a subscription had from a time on, until the next one."""
+
+    snapshot_id: str
+    taken_at: datetime
+    resources: int
 
 
 async def save_packs(store: TenantStore, packs: Iterable[Pack]) -> int:
@@ -109,8 +120,13 @@ async def find_configuration(
     )
 
 
-async def point_to(store: TenantStore, configuration: Configuration) -> Configuration:
-    """Moves the pointer to a newer snapshot. Raises Stale or Conflict when another scan moved it meanwhile."""
+async def point_to(
+    store: TenantStore, configuration: Configuration, *, moved: bool = False
+) -> None:
+    """Moves the pointer to a newer snapshot, and with `moved` notes in the same transaction since when it is so.
+
+    Raises Stale or Conflict when another scan moved it meanwhile.
+    """
     values: dict[str, Value] = {
         "snapshot_id": configuration.snapshot_id,
         "scan_id": configuration.scan_id,
@@ -119,9 +135,34 @@ async def point_to(store: TenantStore, configuration: Configuration) -> Configur
         "fence": configuration.fence,
         "held_by": configuration.held_by,
     }
-    key = configuration.subscription_id
-    if configuration.etag:
-        etag = await store.update(Table.CONFIGURATION, key, values, etag=configuration.etag)
-    else:
-        etag = await store.insert(Table.CONFIGURATION, key, values)
-    return replace(configuration, etag=etag)
+    write = Write.UPDATE if configuration.etag else Write.INSERT
+    operations = [Operation(write, configuration.subscription_id, values, configuration.etag)]
+    if moved:
+        key = f"{_moments_of(configuration.subscription_id)}{configuration.scan_id}"
+        moment: dict[str, Value] = {
+            name: values[name] for name in ("snapshot_id", "taken_at", "resources")
+        }
+        operations.append(Operation(Write.PUT, key, moment))
+    await store.transact(Table.CONFIGURATION, operations)
+
+
+async def find_moment(
+    store: TenantStore, subscription_id: SubscriptionId, at: datetime
+) -> Moment | None:
+    """The state that a subscription had at a time, as the last scan before it saw it. None when no scan had."""
+    prefix = _moments_of(subscription_id)
+    cursor = prefix + newest_first(
+        at
+    )  # the key begins with the time that a scan was for, newest first
+    while cursor:
+        rows, cursor = await store.page(
+            Table.CONFIGURATION, prefix=prefix, after=cursor, limit=_FEW
+        )
+        for row in rows:
+            if row.values["taken_at"] <= at:  # a scan may begin before the time and read after it
+                return Moment(**row.values)
+    return None
+
+
+def _moments_of(subscription_id: SubscriptionId) -> str:
+    return f"{_MOMENT}{subscription_id}."

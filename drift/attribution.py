@@ -1,6 +1,5 @@
-"""Who changed it: Resource Graph's `resourcechanges`, read for the resources that drifted and copied into findings.
-
-Azure forgets it after 14 days, and it can be late by minutes; a finding without attribution is asked about again.
+"""Who changed it: Resource Graph's `resourcechanges`, read for the resources that changed and copied into what is said
+of them. Azure forgets it after 14 days, and it can be late by minutes; a finding without it is asked about again.
 """
 
 from __future__ import annotations
@@ -13,21 +12,42 @@ import msgspec
 from drift.collect import SubscriptionReader
 from drift.engine.findings import Attribution
 from drift.engine.model import ResourceKey, resource_key
+from errors import DriftError
 
 BATCH = 50  # ids in one query
 
 
-async def attribute(
-    reader: SubscriptionReader, resource_ids: Sequence[str]
-) -> dict[ResourceKey, Attribution]:
-    """The newest recorded change of each of these resources, by resource key. Raises what the reader raises."""
-    newest: dict[ResourceKey, Attribution] = {}
-    for start in range(0, len(resource_ids), BATCH):
-        query = _query(resource_ids[start : start + BATCH])
-        async for page in reader.query(query):
+class Attributor:
+    """Asks who changed the resources of one subscription, each once in a scan.
+
+    That it cannot be read is no reason to say nothing of a change: `unread` then has the reason, and nothing more is
+    asked in this scan.
+    """
+
+    def __init__(self, reader: SubscriptionReader) -> None:
+        self._reader = reader
+        self._asked: set[ResourceKey] = set()
+        self._newest: dict[ResourceKey, Attribution] = {}
+        self.unread = ""
+
+    async def ask(self, resource_ids: Iterable[str]) -> dict[ResourceKey, Attribution]:
+        """The newest recorded change of each of these resources, by key; those without a record are left out."""
+        wanted = {resource_key(resource_id): resource_id for resource_id in resource_ids}
+        new = [resource_id for key, resource_id in wanted.items() if key not in self._asked]
+        for start in range(0, len(new), BATCH):
+            if self.unread:
+                break
+            try:
+                await self._read(new[start : start + BATCH])
+            except DriftError as error:
+                self.unread = error.message
+        return {key: self._newest[key] for key in wanted if key in self._newest}
+
+    async def _read(self, resource_ids: Sequence[str]) -> None:
+        async for page in self._reader.query(_query(resource_ids)):
             for row in page:
-                _keep_newest(newest, msgspec.json.decode(row))
-    return newest
+                _keep_newest(self._newest, msgspec.json.decode(row))
+        self._asked |= {resource_key(resource_id) for resource_id in resource_ids}
 
 
 def _query(resource_ids: Iterable[str]) -> str:

@@ -15,8 +15,7 @@ from typing import TypeAlias
 import msgspec
 
 from drift.archive import load_documents
-from drift.attribution import attribute
-from drift.collect import SubscriptionReader
+from drift.attribution import Attributor
 from drift.confirm import Confirmer, Verdict
 from drift.engine import findings as life
 from drift.engine.compare import differ
@@ -27,7 +26,6 @@ from drift.engine.model import Difference, Document, Json, ResourceKey
 from drift.engine.rules import Judgement, Subject, TenantRule, judge
 from drift.findings import Known, Stored, Transition, get_finding, known_findings, shorten
 from drift.preferences import Scope
-from errors import DriftError
 from tenancy.ids import SubscriptionId
 from tenancy.store import TenantStore
 
@@ -60,7 +58,6 @@ class Detected:
     transitions: tuple[Transition, ...]
     unsettled: int  # findings that still have to be dealt with, after the transitions
     hits: tuple[str, ...] = ()  # ids of the tenant's rules, once for each resource they met
-    unattributed: str = ""  # why it could not be read who made the changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class _Candidate:
 
 async def detect(
     store: TenantStore,
-    reader: SubscriptionReader,
+    attributor: Attributor,
     confirmer: Confirmer,
     held: Held,
     policy: Policy,
@@ -85,13 +82,13 @@ async def detect(
     known = {_key(item): item async for item in known_findings(store, held.subscription_id)}
     drifted = _drifted(held)
     late = [item.resource_id for item in known.values() if _awaits_attribution(item, now)]
-    arrived, unattributed = await _attribute(reader, late)
+    arrived = await attributor.ask(late)
     news = [
         key
         for key, digests in drifted.items()
         if policy.changed or key in arrived or not _is_known(known.get(key), digests)
     ]
-    candidates, unread = await _candidates(store, reader, held, news, policy, now)
+    candidates = await _candidates(store, attributor, held, news, policy, now)
     verdicts = await asyncio.gather(
         *(confirmer.confirm(item.difference, item.before, item.after) for item in candidates)
     )
@@ -111,17 +108,7 @@ async def detect(
             transitions.append(await _advance(store, held, item, None, now))
     written = tuple(item for item in transitions if item is not None)
     hits = tuple(hit for candidate, _ in true for hit in candidate.judgement.hits)
-    return Detected(written, _count_unsettled(known, written), hits, unattributed or unread)
-
-
-async def _attribute(
-    reader: SubscriptionReader, resource_ids: Sequence[str]
-) -> tuple[dict[ResourceKey, Attribution], str]:
-    """Who made the changes, or why that could not be read: drift is reported all the same."""
-    try:
-        return await attribute(reader, resource_ids), ""
-    except DriftError as error:
-        return {}, error.message
+    return Detected(written, _count_unsettled(known, written), hits)
 
 
 def _awaits_attribution(known: Known, now: datetime) -> bool:
@@ -152,23 +139,20 @@ def _is_known(known: Known | None, digests: tuple[str, str]) -> bool:
 
 async def _candidates(
     store: TenantStore,
-    reader: SubscriptionReader,
+    attributor: Attributor,
     held: Held,
     keys: Sequence[ResourceKey],
     policy: Policy,
     now: datetime,
-) -> tuple[list[_Candidate], str]:
-    """Loads, walks and judges what is new. Only the packs that hold one of the keys are read.
-
-    With it comes why it could not be read who made the changes, '' if it could."""
+) -> list[_Candidate]:
+    """Loads, walks and judges what is new. Only the packs that hold one of the keys are read."""
     before, after, found = await _differences(store, held, keys, policy.scope)
     differences = await _told_once(store, held, found, policy.scope)
-    who, unread = await _attribute(reader, [item.resource_id for item in differences])
-    judged = [
+    who = await attributor.ask(item.resource_id for item in differences)
+    return [
         _judged(item, before.get(item.key), after.get(item.key), who.get(item.key), policy, now)
         for item in differences
     ]
-    return judged, unread
 
 
 _Documents: TypeAlias = dict[ResourceKey, Document]

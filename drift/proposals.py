@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from drift.engine.findings import Finding
 from drift.engine.flapping import WINDOW, Flap, Round, flapping
 from drift.engine.rules import TenantRule, propose
 from drift.findings import Filter, page_findings
+from drift.history import page_history
 from drift.rules import new_rule_id
 from drift.scans import Scan, ScanStatus, page_scans
-from drift.settle import HistoryEntry
-from tenancy.rows import join_binary
-from tenancy.store import Table, TenantStore
+from tenancy.store import TenantStore
 
 MOST_FINDINGS = 200  # looked at for one answer
 
@@ -42,8 +39,7 @@ async def proposals(store: TenantStore, *, author: str, now: datetime) -> list[P
 
 async def _rounds(store: TenantStore, finding: Finding, scans: Sequence[Scan]) -> list[Round]:
     """What changed of the finding's resource in each of the scans, oldest first; nothing in most of them."""
-    rows, _ = await store.page(Table.CONFIGURATION_HISTORY, prefix=f"{finding.key}.", limit=WINDOW)
-    entries = [msgspec.json.decode(join_binary(row.values), type=HistoryEntry) for row in rows]
+    entries, _ = await page_history(store, finding.key, limit=WINDOW)
     paths = {entry.scan_id: {change.path for change in entry.changes} for entry in entries}
     return [Round(scan.created_at, paths.get(scan.scan_id, frozenset())) for scan in scans]
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from drift import lease as leases
 from drift.arm import open_arm
+from drift.attribution import Attributor
 from drift.baseline_documents import load_baseline
 from drift.baselines import get_baseline
 from drift.collect import SubscriptionReader
@@ -206,13 +207,14 @@ async def _scan(
         if observed.reason:
             part = _incomplete(part, observed.reason, observed.permission)
             return await _wait_or_end(context, part, observed.retry_after, clock())
-        confirmer = Confirmer(reader, secret_key)
+        confirmer, attributor = Confirmer(reader, secret_key), Attributor(reader)
         await keeper.keep()
         settled = await settle(
             context.store,
             part.subscription_id,
             observed,
             confirmer,
+            attributor,
             scan_id=part.scan_id,
             fence=keeper.fence,
             now=clock(),
@@ -221,7 +223,7 @@ async def _scan(
             return _incomplete(part, settled.held_back)
         await keeper.keep()
         detected = await _detect(
-            context, subscription, settled, reader, confirmer, part, keeper, clock
+            context, subscription, settled, confirmer, attributor, part, keeper, clock
         )
     except (
         Stale,
@@ -245,8 +247,8 @@ async def _scan(
         findings=detected.unsettled,
         baseline_id=subscription.active_baseline,
     )
-    if detected.unattributed:
-        return _without_attribution(part, detected)
+    if attributor.unread:
+        return _without_attribution(part, attributor.unread)
     return replace(part, status=ScanStatus.COMPLETE)
 
 
@@ -254,8 +256,8 @@ async def _detect(
     context: TenantContext,
     subscription: Subscription,
     settled: Settled,
-    reader: SubscriptionReader,
     confirmer: Confirmer,
+    attributor: Attributor,
     part: Part,
     keeper: leases.LeaseKeeper,
     clock: Callable[[], datetime],
@@ -277,7 +279,7 @@ async def _detect(
         rules.rules,
         changed=rules.version != subscription.rules_version,
     )
-    detected = await detect(store, reader, confirmer, held, policy, now=clock())
+    detected = await detect(store, attributor, confirmer, held, policy, now=clock())
     await keeper.keep()
     await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
     await count_hits(store, detected.hits, now=clock())
@@ -286,10 +288,10 @@ async def _detect(
     return detected
 
 
-def _without_attribution(part: Part, detected: Detected) -> Part:
-    """The findings stand; only who made the changes is missing."""
-    missed = Coverage(ATTRIBUTION, False, reason=detected.unattributed)
-    reason = f"{ATTRIBUTION}: {detected.unattributed}"
+def _without_attribution(part: Part, why: str) -> Part:
+    """History and findings stand; only who made the changes is missing."""
+    missed = Coverage(ATTRIBUTION, False, reason=why)
+    reason = f"{ATTRIBUTION}: {why}"
     return _incomplete(replace(part, coverage=(*part.coverage, missed)), reason)
 
 

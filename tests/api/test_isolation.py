@@ -97,6 +97,7 @@ async def settle_in(operator: Product, client: httpx.AsyncClient, organisation: 
         "user_id": await make(client, "/api/users", user),
         "invitation_id": await make(client, "/api/invitations", {"name": name, "role": "viewer"}),
         "finding_id": f"{subscription}.{uuid.uuid4().hex}",
+        "key": uuid.uuid4().hex,  # of a resource
     }
     return Member(client, tenant["id"], name, made)
 
