@@ -6,7 +6,6 @@ followed by `$skipToken` alone; `resultTruncated` was seen to be wrong in both d
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from drift.arm import GRAPH, Answer, Arm, decode
 from drift.engine.survey import Page, split_graph_page, split_list_page
+from drift.pace import Pace
 from errors import Invalid, NotFound, Unavailable, Unreadable
 from tenancy.ids import SubscriptionId, read_guid
 
@@ -25,7 +25,6 @@ LOCK_API = "2020-05-01"
 PAGE_SIZE = 1000
 LARGEST_PAGE_COUNT = 2000  # two million resources in one subscription: a loop, not an inventory
 READ_ACTION = "Microsoft.Resources/subscriptions/read"
-MAX_QUOTA_WAIT = 60.0
 
 _COLUMNS = "id, name, type, kind, location, tags, sku, plan, identity, zones, managedBy, extendedLocation, properties"
 
@@ -72,8 +71,9 @@ class SeenSubscription:
 class SubscriptionReader:
     """One subscription through one tenant's ARM. Every request is about this subscription and no other."""
 
-    def __init__(self, arm: Arm, subscription_id: SubscriptionId) -> None:
+    def __init__(self, arm: Arm, subscription_id: SubscriptionId, pace: Pace | None = None) -> None:
         self._arm = arm.only(subscription_id)
+        self._pace = pace or Pace()
         self.subscription_id = subscription_id
         self.scope = f"/subscriptions/{subscription_id}"
 
@@ -145,8 +145,9 @@ class SubscriptionReader:
         if token:
             options["$skipToken"] = token
         body = {"subscriptions": [self.subscription_id], "query": query, "options": options}
+        await self._pace.wait()
         answer = await self._arm.post(GRAPH, GRAPH_API, body, scope=self.scope)
-        await _wait_for_quota(answer.headers)
+        await self._pace.note(answer.headers)
         return self._split(answer, split_graph_page)
 
     async def _locks(self) -> AsyncIterator[list[msgspec.Raw]]:
@@ -222,13 +223,3 @@ def _read_subscription(value: Mapping[str, Any]) -> SeenSubscription:
         str(value.get("displayName", ""))[:200],
         str(value.get("state", "")),
     )
-
-
-async def _wait_for_quota(headers: Mapping[str, str]) -> None:
-    """Obeys Resource Graph's quota (15 queries in 5 s by default): at 0 remaining, wait for the reset."""
-    if headers.get("x-ms-user-quota-remaining") != "0":
-        return
-    parts = headers.get("x-ms-user-quota-resets-after", "").split(":")
-    if len(parts) == 3 and all(part.replace(".", "", 1).isdigit() for part in parts):
-        hours, minutes, seconds = (float(part) for part in parts)
-        await asyncio.sleep(min(MAX_QUOTA_WAIT, hours * 3600 + minutes * 60 + seconds))

@@ -25,6 +25,7 @@ from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
 from drift.findings import commit
 from drift.notices import publish
 from drift.observe import observe
+from drift.pace import Pace
 from drift.preferences import get_preferences
 from drift.rules import count_hits, rules_in_force
 from drift.scans import (
@@ -200,7 +201,7 @@ async def _scan(
     """Reads, records and compares one subscription. What Azure refuses ends the part incomplete, with the reason."""
     try:
         arm = open_arm(context, await context.credential())
-        reader = SubscriptionReader(arm, part.subscription_id)
+        reader = SubscriptionReader(arm, part.subscription_id, Pace(context.store, clock))
         secret_key = await context.fingerprint_key()
         observed = await observe(context.store, reader, secret_key, keeper)
         part = replace(part, coverage=observed.coverage)

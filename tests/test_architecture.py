@@ -26,8 +26,10 @@ ADAPTER_MODULES = {
     "drift.attribution",
     "drift.collect",
     "drift.findings",
+    "drift.history",
     "drift.lease",
     "drift.messages",
+    "drift.pace",
     "drift.preferences",
     "drift.scans",
 }

@@ -1,0 +1,84 @@
+"""Resource Graph's quota, shared by all instances that read for one tenant.
+
+Azure counts queries by principal, 15 in 5 seconds by default, and says in every answer how many are left and when the
+count begins anew. Who is told that none is left writes that into the tenant's partition, so that whoever starts reading
+meanwhile waits as well, instead of being refused. Hints only: a 429 is obeyed whatever the row says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from tenancy.store import Table, TenantStore
+
+ROW = "pace.graph"  # in the table of subscriptions: one tenant reads with one identity at a time
+LONGEST_WAIT = 60.0  # seconds; also what a wrong clock can cost at most
+FEW = 3  # queries left: others are reading, too, so the row is worth a look before each query
+OUTDATED = timedelta(seconds=30)  # until the row is read again while there is plenty
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Pace:
+    """When the next query may be sent. Without a store it knows of its own queries only."""
+
+    def __init__(
+        self,
+        store: TenantStore | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._resumes_at: datetime | None = None
+        self._read_at: datetime | None = None
+        self._left = FEW + 1
+
+    async def wait(self) -> None:
+        """To be called before each query: returns when it may be sent."""
+        await self._look()
+        if self._resumes_at is None:
+            return
+        seconds = (self._resumes_at - self._clock()).total_seconds()
+        self._resumes_at = None
+        if seconds > 0:
+            # Not all at the same moment, or the first ones leave the rest none again.
+            await self._sleep(min(LONGEST_WAIT, seconds) + random.uniform(0, 0.5))  # noqa: S311
+
+    async def note(self, headers: Mapping[str, str]) -> None:
+        """What an answer says of the quota. Odd headers say nothing."""
+        left = headers.get("x-ms-user-quota-remaining", "")
+        seconds = read_span(headers.get("x-ms-user-quota-resets-after", ""))
+        if not left.isdecimal():
+            return
+        self._left = int(left)
+        if self._left or seconds is None:
+            return
+        self._resumes_at = self._clock() + timedelta(seconds=min(LONGEST_WAIT, seconds))
+        if self._store is not None:
+            await self._store.put(Table.SUBSCRIPTION, ROW, {"resumes_at": self._resumes_at})
+
+    async def _look(self) -> None:
+        now = self._clock()
+        known = self._read_at is not None and now - self._read_at < OUTDATED and self._left > FEW
+        if self._store is None or known:
+            return
+        self._read_at = now
+        row = await self._store.find(Table.SUBSCRIPTION, ROW)
+        if row is not None and row.values["resumes_at"] > now:
+            self._resumes_at = row.values["resumes_at"]
+
+
+def read_span(text: str) -> float | None:
+    """Seconds of a span such as 00:00:03. None for anything else."""
+    parts = text.split(":")
+    if len(parts) != 3 or not all(part.replace(".", "", 1).isdecimal() for part in parts):
+        return None
+    hours, minutes, seconds = (float(part) for part in parts)
+    return hours * 3600 + minutes * 60 + seconds
