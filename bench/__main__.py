@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.documents import RECORDED, make_documents
 from bench.figures import Figure, compare_peers, measure_packing, measure_speed
 from bench.memory import measure_memory
+from bench.scans import measure_scans
 from bench.workload import make_work
 
 
@@ -19,13 +20,13 @@ def main() -> int:
     recorded = options.documents or (RECORDED if RECORDED.exists() else None)
     _tell(f"{options.count} documents, {'recorded ones' if recorded else 'made up'}")
     missed = False
-    for figure in _measure(options.count, recorded):
+    for figure in _measure(options.count, options.scanned, recorded):
         missed |= not figure.ok
         print(json.dumps(figure.as_json()), flush=True)
     return int(missed)
 
 
-def _measure(count: int, recorded: Path | None) -> Iterator[Figure]:
+def _measure(count: int, scanned: int, recorded: Path | None) -> Iterator[Figure]:
     documents = make_documents(count, recorded)
     work = make_work(documents)
     _tell(
@@ -36,11 +37,15 @@ def _measure(count: int, recorded: Path | None) -> Iterator[Figure]:
     yield from compare_peers(work, seconds / count)
     yield from measure_packing(documents)
     yield measure_memory(work, copies=10)
+    yield from measure_scans(scanned, recorded)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
     parser.add_argument("--count", type=int, default=10_000, help="documents (default 10000)")
+    parser.add_argument(
+        "--scanned", type=int, default=100_000, help="resources of a scan (default 100000)"
+    )
     parser.add_argument("--documents", type=Path, help="JSON Lines of ARM documents, gzipped")
     return parser.parse_args()
 

@@ -1,0 +1,202 @@
+"""What a scan of one large subscription costs the product: through the real SDK clients over HTTPS, against Azurite and
+the simulated Azure in processes of their own.
+
+The product runs in a process of its own, too, whose CPU time and peak memory are measured from inside: once for the
+first scan, which reads and packs everything, and once for the scans after it, which find nothing new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.documents import make_documents
+from bench.figures import Figure
+from dev.azure.admin import AzureAdmin
+from dev.demo.client import Product, principal_header
+from dev.stack import LocalStack
+
+PROJECT = Path(__file__).resolve().parent.parent
+BATCH = 2_000  # documents in one request to the simulated Azure
+STEADY_ROUNDS = 3
+PLENTY = 100_000  # queries: the quota would measure Azure's patience instead of the product
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one scan took."""
+
+    resources: int
+    cpu_seconds: float
+    peak_megabytes: float
+    table_calls: int
+    rows_written: int
+    azure_requests: int
+
+
+def measure_scans(count: int, recorded: Path | None) -> Iterator[Figure]:
+    """The figures of a first scan and of one that finds nothing new, of `count` resources."""
+    with LocalStack() as stack:
+        first, steady = asyncio.run(_measure(stack, count, recorded))
+    thousands = steady.resources / 1000
+    yield Figure(
+        "steady scan, CPU per 1,000 resources",
+        steady.cpu_seconds * 1000 / thousands,
+        "ms",
+        60,
+        most=True,
+    )
+    yield Figure("steady scan, rows written", steady.rows_written, "rows", 6, most=True)
+    yield Figure(f"steady scan of {count}, table calls", steady.table_calls, "calls", 20, most=True)
+    yield Figure(
+        f"steady scan of {count}, peak memory", steady.peak_megabytes, "MB", 300, most=True
+    )
+    yield Figure(
+        "steady scan, requests to Azure per 1,000 resources",
+        steady.azure_requests / thousands,
+        "requests",
+        1.1,
+        most=True,
+    )
+    yield Figure(
+        "first scan, CPU", first.cpu_seconds / steady.cpu_seconds, "x steady scan", 3, most=True
+    )
+    yield Figure(f"first scan of {count}, peak memory", first.peak_megabytes, "MB", 300, most=True)
+
+
+async def _measure(stack: LocalStack, count: int, recorded: Path | None) -> tuple[Cost, Cost]:
+    async with AzureAdmin(stack.admin_url) as azure:
+        tenant_id = await _onboard(stack, azure, count, recorded)
+        stack.kill_host()  # from here on the measured process is the product
+        await azure.settings(quota=PLENTY)
+        first = await _run(stack, azure, tenant_id)
+        rounds = [await _run(stack, azure, tenant_id) for _ in range(STEADY_ROUNDS)]
+    return first, min(rounds, key=lambda cost: cost.cpu_seconds)
+
+
+async def _onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Path | None) -> str:
+    """A tenant with one subscription of so many resources; its id."""
+    directory, subscription, client, reader, admin = (str(uuid.uuid4()) for _ in range(5))
+    secret = {"clientId": client, "objectId": reader, "name": "reader", "secrets": ["bench"]}
+    await azure.put_directory(directory, name="bench", applications=[secret])
+    await azure.put_subscription(subscription, directory_id=directory, readers=[reader])
+    documents = [
+        _move(one, subscription, n) for n, one in enumerate(make_documents(count, recorded))
+    ]
+    for start in range(0, count, BATCH):
+        await azure.add_resources(documents[start : start + BATCH])
+    platform = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
+    header = principal_header(platform, str(uuid.uuid4()), "Bench", "Platform.Operator")
+    async with Product(stack.url, header) as operator:
+        tenant = await operator.request(
+            "POST",
+            "/api/tenants",
+            {
+                "name": "bench",
+                "azureTenantId": directory,
+                "admin": {"directoryId": directory, "objectId": admin, "name": "Ada"},
+                "connection": {
+                    "kind": "client_secret",
+                    "directoryId": directory,
+                    "clientId": client,
+                    "secret": "bench",
+                },
+                "settings": {"schedule": ""},
+            },
+        )
+    return str(tenant["id"])
+
+
+def _move(document: bytes, subscription: str, number: int) -> dict[str, Any]:
+    """The document in the subscription, under an id that no other has."""
+    moved: dict[str, Any] = msgspec.json.decode(document)
+    rest = str(moved["id"]).strip().rstrip("/").split("/")[3:]
+    moved["id"] = "/".join(["", "subscriptions", subscription, *rest]) + f"-{number}"
+    return moved
+
+
+async def _run(stack: LocalStack, azure: AzureAdmin, tenant_id: str) -> Cost:
+    await azure.clear_requests()
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "bench.scans", tenant_id],
+        cwd=PROJECT,
+        env={**os.environ, **stack.environment()},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    counts = (await azure.requests())["counts"]
+    assert isinstance(counts, dict)
+    of_azure = sum(n for kind, n in counts.items() if kind in {"graph", "arm-get", "arm-list"})
+    return Cost(**json.loads(ended.stdout) | {"azure_requests": of_azure})
+
+
+async def scan_once(tenant_id: str) -> Cost:
+    """One scan of the tenant's subscription by this process. Its requests to Azure are counted there."""
+    from azure.data.tables.aio import TableServiceClient
+
+    from drift.scan import scan_subscription, scan_tenant, start_scan
+    from drift.scans import ScanStatus, get_parts
+    from settings import read_settings
+    from tenancy.access import serve
+    from tenancy.deployment import NO_SDK_RETRIES, Deployment
+    from tenancy.ids import TenantId
+    from tenancy.store import Table
+
+    methods: list[str] = []
+
+    class Counted(Deployment):
+        def _table_service(self) -> TableServiceClient:
+            # The SDK's own hook sees every request that is sent, retries and further pages included.
+            return TableServiceClient.from_connection_string(
+                self.settings.storage_connection_string,
+                raw_request_hook=lambda sent: methods.append(sent.http_request.method),
+                **NO_SDK_RETRIES,
+            )
+
+    deployment = Counted(read_settings())
+    for table in Table:  # each process makes sure once that there is the table
+        await deployment.tables.client(table)
+    context = await serve(deployment, TenantId(tenant_id))
+    now = datetime.now(UTC)
+    scan = await start_scan(context, slot=now, trigger="manual", requested_by="bench", now=now)
+    await scan_tenant(context, scan.scan_id, now=now)
+    (part,) = await get_parts(context.store, scan.scan_id)
+    methods.clear()
+    started = time.process_time()
+    await scan_subscription(
+        context, scan.scan_id, part.subscription_id, clock=lambda: datetime.now(UTC)
+    )
+    spent = time.process_time() - started
+    calls, written = len(methods), sum(method != "GET" for method in methods)
+    (part,) = await get_parts(context.store, scan.scan_id)
+    await deployment.close()
+    if part.status is not ScanStatus.COMPLETE:
+        raise RuntimeError(f"the scan is {part.status}: {part.reason}")
+    return Cost(part.resources, spent, _peak_megabytes(), calls, written, 0)
+
+
+def _peak_megabytes() -> float:
+    """Of this process alone: getrusage would begin with the peak of the one that made it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024)  # macOS, in bytes
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(asyncio.run(scan_once(sys.argv[1])))))
