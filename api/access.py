@@ -44,11 +44,13 @@ TheDeployment = Annotated[Deployment, Depends(deployment_of)]
 Now = Annotated[datetime, Depends(now_of)]
 
 
-def principal_of(request: Request, deployment: TheDeployment) -> Principal:
+async def principal_of(request: Request, deployment: TheDeployment) -> Principal:
     if request.method in UNSAFE and not _sent_by_script(request):
         # A form on a foreign page cannot send these headers: cross-site request forgery ends here.
         raise Forbidden("Send the header X-Tenant-Id or X-Requested-With with every change.")
-    return read_principal(request.headers.items(), deployment.settings)
+    headers = request.headers.items()
+    principal = read_principal(headers, deployment.settings)
+    return await deployment.bearer_tokens.confirm(headers, principal)
 
 
 def _sent_by_script(request: Request) -> bool:

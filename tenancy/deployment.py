@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 from azure.data.tables.aio import TableServiceClient
 
 from settings import Settings
+from tenancy.bearer import BearerTokens
 from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
 from tenancy.origins import OneHostPolicy
 from tenancy.principal import LOOPBACK_HOSTS
 from tenancy.queues import Queues
 from tenancy.sightings import Sightings
+from tenancy.signing_keys import SigningKeys
 from tenancy.store import Tables
 from tenancy.tenants import Registry
 from tenancy.vault import Vault
@@ -43,6 +45,7 @@ class Deployment:
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()
         self.credentials = Credentials(settings)
+        self.bearer_tokens = BearerTokens(settings, SigningKeys(settings, lambda: self.transport))
         self._transport: AioHttpTransport | None = None
 
     async def close(self) -> None:

@@ -50,6 +50,7 @@ AZURE_IMPORTS = {
     "tenancy.origins": {"azure.core"},
     "tenancy.queues": {"azure.core", "azure.storage.queue"},
     "tenancy.retry": {"azure.core"},
+    "tenancy.signing_keys": {"azure.core"},
     "tenancy.rows": {"azure.data.tables"},
     "tenancy.store": {"azure.core", "azure.data.tables"},
     "tenancy.tenants": {"azure.core"},

@@ -107,6 +107,10 @@ class AzureAdmin:
         body: JsonObject = {"directoryId": directory_id, "audience": audience, "claims": claims}
         return str((await self._send("POST", "/tokens", body))["token"])
 
+    async def rotate_keys(self, *, publish: bool = True, withdraw: bool = False) -> None:
+        """Entra ID signs with a new key, published or not; with `withdraw` the earlier ones are published no more."""
+        await self._send("POST", "/signing-keys", {"publish": publish, "withdraw": withdraw})
+
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None
     ) -> JsonObject:

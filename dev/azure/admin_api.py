@@ -22,6 +22,7 @@ from dev.azure.admin_models import (
     DirectoryModel,
     EditModel,
     FaultModel,
+    RotationModel,
     SettingsModel,
     StirModel,
     SubscriptionModel,
@@ -71,6 +72,7 @@ class AdminApi:
                 Route("/requests", self.list_requests, methods=["GET"]),
                 Route("/requests", self.clear_requests, methods=["DELETE"]),
                 Route("/tokens", self.mint_token, methods=["POST"]),
+                Route("/signing-keys", self.rotate_keys, methods=["POST"]),
             ],
             exception_handlers={AdminError: _refuse},
         )
@@ -194,6 +196,11 @@ class AdminApi:
         claims = {"iss": tokens.issuer(directory.id), "ver": "2.0", **model.claims}
         token = tokens.mint(directory.id, model.audience, claims, model.lifetime_seconds)
         return json_response({"token": token})
+
+    async def rotate_keys(self, request: Request) -> Response:
+        model = await _read(request, RotationModel)
+        key_id = self._cloud.tokens.rotate(publish=model.publish, withdraw=model.withdraw)
+        return json_response({"kid": key_id}, 201)
 
 
 def _describe(fault: Fault) -> Json:

@@ -172,3 +172,10 @@ class TokenModel(_Model):
     audience: str
     claims: dict[str, Any] = {}
     lifetime_seconds: float | None = None
+
+
+class RotationModel(_Model):
+    """Entra ID signs with a new key, which is on its list or not yet; the earlier ones stay there or go."""
+
+    publish: bool = True
+    withdraw: bool = False

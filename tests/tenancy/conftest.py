@@ -1,0 +1,51 @@
+"""An app that knows its audience, somebody of a directory of the test's own, and a clock that stands."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from dev.azure.admin import AzureAdmin
+from settings import Settings
+from tenancy.bearer import BearerTokens
+from tenancy.deployment import Deployment
+from tenancy.ids import DirectoryId, ObjectId
+from tenancy.principal import Principal
+from tenancy.signing_keys import SigningKeys
+from tests.tenancy.tokens import CLIENT_ID, Time
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Settings:
+    """An app that App Service authentication told its client id."""
+    audiences = frozenset({CLIENT_ID, f"api://{CLIENT_ID}", "https://drift.example/api"})
+    return replace(settings, audiences=audiences)
+
+
+@pytest.fixture
+def tokens(app: Settings, deployment: Deployment, time: Time) -> BearerTokens:
+    return BearerTokens(app, SigningKeys(app, lambda: deployment.transport, time))
+
+
+@pytest.fixture
+async def principal(azure: AzureAdmin) -> Principal:
+    """Somebody of a directory of the test's own, as the sign-in header says."""
+    directory_id = str(uuid.uuid4())
+    await azure.put_directory(directory_id, name="test")
+    return Principal(
+        DirectoryId(directory_id), ObjectId(str(uuid.uuid4())), "Ada", frozenset(), False
+    )
+
+
+@pytest.fixture
+async def faults(azure: AzureAdmin) -> AsyncIterator[AzureAdmin]:
+    yield azure
+    await azure.clear_faults()
