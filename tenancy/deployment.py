@@ -18,6 +18,7 @@ from tenancy.connections import Credentials, app_identity
 from tenancy.origins import OneHostPolicy
 from tenancy.principal import LOOPBACK_HOSTS
 from tenancy.queues import Queues
+from tenancy.rates import Rates
 from tenancy.sightings import Sightings
 from tenancy.signing_keys import SigningKeys
 from tenancy.store import Tables
@@ -44,6 +45,7 @@ class Deployment:
         self.queues = Queues(self._queue_service())
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()
+        self.rates = Rates(settings.requests_per_minute)
         self.credentials = Credentials(settings)
         self.bearer_tokens = BearerTokens(settings, SigningKeys(settings, lambda: self.transport))
         self._transport: AioHttpTransport | None = None
