@@ -1,8 +1,8 @@
 """How deep a body may be nested.
 
 Parsers recurse: the standard library's gives up at about 1,000 levels, msgspec at the same, pydantic's at 200, each
-with an error of its own. One limit below all of them, and below the engine's for a resource, answers first and says what
-is wrong. ARM's own documents have some twenty levels, the definition of a workflow some forty.
+with an error of its own. One limit below all of them, and below the engine's for a resource, answers first and says
+what is wrong. The deepest document of Azure's that was seen has sixteen levels.
 
 It looks at the bytes, because it must answer before anything parses them: without strings and what is in them, brackets
 alone say how deep a document is.

@@ -86,3 +86,53 @@ def test_http_functions_are_named_for_their_area_and_open_to_easy_auth_alone(
 def test_nothing_else_is_triggered(functions: dict[str, Any]) -> None:
     http = {name for name in functions if name.startswith("http_")}
     assert set(functions) - http == {*QUEUES, *TIMERS}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        pytest.param({"WEBSITE_AUTH_ENABLED": "False"}, "WEBSITE_AUTH_ENABLED", id="A01"),
+        pytest.param(
+            {"DRIFT_DEVELOPMENT_SIGN_IN": "true"}, "DRIFT_DEVELOPMENT_SIGN_IN", id="sign-in"
+        ),
+    ],
+)
+def test_app_does_not_start_in_azure_where_anybody_could_say_who_they_are(
+    environment: dict[str, str], change: dict[str, str], named: str
+) -> None:
+    azure = {
+        "WEBSITE_SITE_NAME": "drift",
+        "WEBSITE_AUTH_ENABLED": "True",
+        "WEBSITE_AUTH_CLIENT_ID": "22222222-2222-4222-8222-222222222222",
+        "DRIFT_DEVELOPMENT_SIGN_IN": "",
+    }
+    start = subprocess.run(
+        [sys.executable, "-c", "import function_app"],
+        cwd=PROJECT,
+        env={**os.environ, **environment, **azure, **change},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert start.returncode == 1
+    (line,) = start.stderr.splitlines()  # one line, no stack trace
+    assert line.startswith(named)
+
+
+def test_start_imports_nothing_that_only_some_requests_need(environment: dict[str, str]) -> None:
+    """A cold start has thirty seconds in Azure, and somebody waits for it."""
+    late = ("jwt", "azure.identity", "azure.keyvault.secrets")
+    code = (
+        f"import function_app, api.app, sys; print([one for one in {late} if one in sys.modules])"
+    )
+    start = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert start.stdout.strip() == "[]"
