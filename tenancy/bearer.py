@@ -90,7 +90,7 @@ def _key_id(token: str) -> str:
 
     try:
         header = jwt.get_unverified_header(token)
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+    except jwt.PyJWTError as error:
         raise _refused("it is no JSON Web Token") from error
     if header.get("alg") != ALGORITHM:
         raise _refused(f"only {ALGORITHM} counts as a signature")
@@ -117,7 +117,7 @@ def _decode(token: str, key: SigningKey, audiences: frozenset[str]) -> Mapping[s
         raise _refused("it is meant for another application") from error
     except jwt.MissingRequiredClaimError as error:
         raise _refused(f"it has no claim {error.claim}") from error
-    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
+    except jwt.PyJWTError as error:
         raise _refused("its signature or its form is wrong") from error
     return claims
 

@@ -14,7 +14,7 @@ Requests outside of tenants, a stranger's, /api/me and the platform's own routes
 by itself: there is no partition they belong in, and nothing is written for somebody who belongs to nobody. Whoever is
 refused in a tenant goes on being counted there, so that a flood ends before it reaches storage.
 
-When storage does not answer within a moment, the instance counts alone for the rest of the minute, up to L: nobody is
+When storage does not answer within seconds, the instance counts alone for the rest of the minute, up to L: nobody is
 locked out by a limit that cannot be kept, and no flood is let in either. The log says so.
 """
 
@@ -38,7 +38,7 @@ BLOCK = 0.1  # of the limit: what an instance takes at once
 ALONE = 0.05  # of the limit: what an instance serves before it takes anything
 PREFIX = "rate."
 MOST_TRIES = 8  # of several instances that take at once one succeeds, so eight all do
-LEASE_SECONDS = 2.0  # that a request waits for the row
+PATIENCE = 5.0  # seconds that a request waits for the row
 
 
 @dataclass(slots=True)
@@ -55,8 +55,9 @@ class _Share:
 class Rates:
     """The requests that this instance served in the present minute. It remembers nothing of earlier ones."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, patience: float = PATIENCE) -> None:
         self._limit = limit
+        self._patience = patience
         self._block = max(1, int(limit * BLOCK))
         self._alone = int(limit * ALONE)
         self._window = 0
@@ -95,36 +96,36 @@ class Rates:
             share.served += 1
 
     async def _take(self, share: _Share, store: TenantStore, key: str, now: datetime) -> None:
-        try:
-            async with asyncio.timeout(LEASE_SECONDS):
-                done = await self._take_block(share, store, key, now)
-        except (Unavailable, Throttled, TimeoutError):
-            logger.warning("requests are counted alone", extra={"tenant_id": store.tenant_id})
-            share.left, share.ended = max(0, self._limit - share.served), True
-            return
-        if not done:
-            raise Throttled("Too many requests at once. Try again in a second.", retry_after=1)
+        for _ in range(MOST_TRIES):
+            try:
+                async with asyncio.timeout(self._patience):
+                    done = await self._take_block(share, store, key, now)
+            except (Unavailable, Throttled, TimeoutError):
+                logger.warning("requests are counted alone", extra={"tenant_id": store.tenant_id})
+                share.left, share.ended = max(0, self._limit - share.served), True
+                return
+            if done:
+                return
+        raise Throttled("Too many requests at once. Try again in a second.", retry_after=1)
 
     async def _take_block(self, share: _Share, store: TenantStore, key: str, now: datetime) -> bool:
-        """False when others were quicker each time."""
-        for _ in range(MOST_TRIES):
-            row = await store.find(Table.USAGE, key)
-            window, taken = _read(row, _window(now))
-            granted = min(self._block, self._limit - taken - share.unsaid)
-            if granted <= 0:
-                share.ended = True
-                return True
-            values: dict[str, Value] = {"window": window, "taken": taken + share.unsaid + granted}
-            try:
-                if row is None:
-                    await store.insert(Table.USAGE, key, values)
-                else:
-                    await store.update(Table.USAGE, key, values, etag=row.etag)
-            except (Conflict, NotFound):  # another instance was quicker
-                continue
-            share.left, share.unsaid = granted, 0
+        """False when another instance was quicker."""
+        row = await store.find(Table.USAGE, key)
+        window, taken = _read(row, _window(now))
+        granted = min(self._block, self._limit - taken - share.unsaid)
+        if granted <= 0:
+            share.ended = True
             return True
-        return False
+        values: dict[str, Value] = {"window": window, "taken": taken + share.unsaid + granted}
+        try:
+            if row is None:
+                await store.insert(Table.USAGE, key, values)
+            else:
+                await store.update(Table.USAGE, key, values, etag=row.etag)
+        except (Conflict, NotFound):
+            return False
+        share.left, share.unsaid = granted, 0
+        return True
 
     def _turn_to(self, now: datetime) -> None:
         """A request that took long may still be of the last minute; a clock that was put right is a new beginning."""

@@ -238,6 +238,18 @@ async def test_a18_two_tokens(
     await refuse(tokens, principal, f"{good},Bearer {good}", "signature|no JSON Web Token")
 
 
+@pytest.mark.parametrize("scheme", ["Basic", "DPoP", "Token", ""])
+async def test_a18_good_token_under_another_scheme(
+    tokens: BearerTokens, azure: AzureAdmin, principal: Principal, scheme: str
+) -> None:
+    value = f"{scheme} {await mint(azure, principal)}"
+    with pytest.raises(Unauthenticated, match="one Authorization"):
+        await tokens.confirm([("Authorization", value)], principal)
+    for own in ("bearer", "BEARER"):
+        given = [("AUTHORIZATION", f"{own} {await mint(azure, principal)}")]
+        assert await tokens.confirm(given, principal) == principal
+
+
 async def test_token_of_another_principal_than_the_header_says(
     tokens: BearerTokens, azure: AzureAdmin, principal: Principal
 ) -> None:

@@ -103,6 +103,17 @@ async def test_keys_that_cannot_be_read_let_nobody_through(
     assert await confirm(tokens, principal, token) == principal
 
 
+@pytest.mark.parametrize("status", [201, 302, 404, 500])
+async def test_only_a_200_is_an_answer(
+    tokens: BearerTokens, faults: AzureAdmin, principal: Principal, app: Settings, status: int
+) -> None:
+    """Whatever its body says, and be it what a good one would."""
+    body: Any = {"jwks_uri": f"{app.authority_host}/common/discovery/v2.0/keys"}
+    await faults.add_fault(match={"path": "openid-configuration"}, status=status, body=body)
+    with pytest.raises(Unavailable, match="signing keys"):
+        await confirm(tokens, principal, await mint(faults, principal))
+
+
 async def test_keys_at_hand_serve_for_a_day_while_no_others_can_be_read(
     tokens: BearerTokens, faults: AzureAdmin, principal: Principal, time: Time
 ) -> None:
