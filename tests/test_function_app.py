@@ -35,10 +35,10 @@ QUEUES = {
 TIMERS = {"tick": "0 * * * * *", "sweep": "0 30 2 * * *"}
 
 
-@pytest.fixture(scope="module")
-def functions(environment: dict[str, str]) -> dict[str, tuple[str, dict[str, Any]]]:
-    answer = subprocess.run(
-        [sys.executable, "-c", INDEX],
+def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """In a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
         cwd=PROJECT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -46,6 +46,11 @@ def functions(environment: dict[str, str]) -> dict[str, tuple[str, dict[str, Any
         check=False,
         timeout=60,
     )
+
+
+@pytest.fixture(scope="module")
+def functions(environment: dict[str, str]) -> dict[str, tuple[str, dict[str, Any]]]:
+    answer = run(INDEX, environment)
     assert answer.returncode == 0, answer.stderr
     found: dict[str, tuple[str, dict[str, Any]]] = json.loads(answer.stdout)
     return found
@@ -106,15 +111,7 @@ def test_app_does_not_start_in_azure_where_anybody_could_say_who_they_are(
         "WEBSITE_AUTH_CLIENT_ID": "22222222-2222-4222-8222-222222222222",
         "DRIFT_DEVELOPMENT_SIGN_IN": "",
     }
-    start = subprocess.run(
-        [sys.executable, "-c", "import function_app"],
-        cwd=PROJECT,
-        env={**os.environ, **environment, **azure, **change},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    start = run("import function_app", environment | azure | change)
     assert start.returncode == 1
     (line,) = start.stderr.splitlines()  # one line, no stack trace
     assert line.startswith(named)
@@ -126,13 +123,6 @@ def test_start_imports_nothing_that_only_some_requests_need(environment: dict[st
     code = (
         f"import function_app, api.app, sys; print([one for one in {late} if one in sys.modules])"
     )
-    start = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    start = run(code, environment)
+    assert start.returncode == 0, start.stderr
     assert start.stdout.strip() == "[]"

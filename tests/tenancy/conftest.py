@@ -1,4 +1,5 @@
-"""An app that knows its audience, somebody of a directory of the test's own, and a clock that stands."""
+"""A tenant's store in an Azurite by itself; an app that knows its audience, somebody of a directory of the test's own,
+and a clock that stands."""
 
 from __future__ import annotations
 
@@ -7,15 +8,29 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from azure.data.tables.aio import TableServiceClient
 
 from dev.azure.admin import AzureAdmin
 from settings import Settings
 from tenancy.bearer import BearerTokens
 from tenancy.deployment import Deployment
-from tenancy.ids import DirectoryId, ObjectId
+from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.principal import Principal
 from tenancy.signing_keys import SigningKeys
+from tenancy.store import Tables, TenantStore
 from tests.tenancy.tokens import CLIENT_ID, Time
+
+
+@pytest.fixture
+async def tables(storage: str) -> AsyncIterator[Tables]:
+    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
+    yield tables
+    await tables.close()
+
+
+@pytest.fixture
+def store(tables: Tables) -> TenantStore:
+    return TenantStore(tables, TenantId(str(uuid.uuid4())))
 
 
 @pytest.fixture

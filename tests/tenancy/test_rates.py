@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,18 +21,6 @@ NOW = datetime(2026, 11, 27, 12, 0, 15, tzinfo=UTC)
 LIMIT = 200
 PATIENCE = 60.0  # a busy machine is no storage that is down
 SDK_LOG = "azure.core.pipeline.policies.http_logging_policy"
-
-
-@pytest.fixture
-async def tables(storage: str) -> AsyncIterator[Tables]:
-    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
-    yield tables
-    await tables.close()
-
-
-@pytest.fixture
-def store(tables: Tables) -> TenantStore:
-    return TenantStore(tables, TenantId(str(uuid.uuid4())))
 
 
 async def served(
