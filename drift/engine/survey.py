@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, reduce
+from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, mend, reduce
 from drift.engine.index import Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
@@ -25,6 +25,7 @@ from drift.engine.recognition import (
     arrange,
     collate,
     holds_bookkeeping,
+    holds_wide_numbers,
     make_digest,
     order,
     trim,
@@ -271,8 +272,12 @@ class Survey:
         if document is None:
             self._skip("no JSON object", row[:_LONGEST_EXAMPLE])
             return
+        if not self._known:
+            marks = self._complete(row, marks)
+        if holds_wide_numbers(row):
+            marks = (*marks[:2], UNKNOWN, UNKNOWN)
         try:
-            self._reduce(document, marks if self._known else self._complete(row, marks))
+            self._reduce(document, marks)
         except Invalid as error:
             self._skip(error.message, document)
 
@@ -355,10 +360,12 @@ def _parse(row: bytes) -> dict[str, Any] | None:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            document = json.loads(
-                bytes(row).removeprefix(_BYTE_ORDER_MARK),
-                parse_float=read_number,
-                parse_constant=str,
+            document = mend(
+                json.loads(
+                    bytes(row).removeprefix(_BYTE_ORDER_MARK),
+                    parse_float=read_number,
+                    parse_constant=str,
+                )
             )
         except (ValueError, RecursionError):
             return None
