@@ -222,9 +222,10 @@ def _is_empty(value: Any) -> bool:
 
 
 def _says_nothing(value: Any, place: Place) -> bool:
-    """Whether a value that only one side has consists of masks, or of secrets that the other side may hide.
+    """Whether a value that only one side has consists of masks, or of secrets that the other side hides.
 
-    An API that redacts by null or by leaving out cannot be told from one whose secret was taken away.
+    Azure redacts by null or by leaving out, too, which cannot be told from a secret that was taken away. Where a fact
+    says that secrets are shown, nothing is redacted and what is missing is gone.
     """
     if isinstance(value, dict):
         inner = ((place.find(name), below) for name, below in value.items())
@@ -233,4 +234,4 @@ def _says_nothing(value: Any, place: Place) -> bool:
         )
     if isinstance(value, list):
         return bool(value) and all(_says_nothing(item, place.item) for item in value)
-    return bool(value == MASK) or (place.secret and is_hashed(value))
+    return not place.shown and (value == MASK or (place.secret and is_hashed(value)))

@@ -37,7 +37,7 @@ class Place:
 
     __slots__ = (
         "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "presence",
-        "reference", "resolve", "secret", "special", "text", "text_only",
+        "reference", "resolve", "secret", "shown", "special", "text", "text_only",
     )  # fmt: skip
 
     members: dict[str, Place | None]
@@ -53,6 +53,7 @@ class Place:
         self.members = {}
         self.text = _reader(by_kind, name)
         self.secret = secret or FactKind.SECRET in by_kind
+        self.shown = FactKind.SHOWN in by_kind
         self.date = FactKind.VOLATILE_DATE in by_kind
         self.default: Json = default.value if default else None
         self.reference = FactKind.REFERENCE in by_kind
@@ -147,7 +148,7 @@ class Plan:
         place = self._contents[name, secret] = Place((), name=name, secret=secret)
         place.resolve = _remember(place, partial(self._content_step, secret=secret))
         place.item = place
-        place.ordered = True
+        place.ordered = place.shown = True
         return place
 
     def _content_step(self, member: str, *, secret: bool) -> Place:

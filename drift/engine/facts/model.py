@@ -32,6 +32,7 @@ class FactKind(StrEnum):
     CASE_INSENSITIVE = "caseInsensitive"
     LOCATION = "location"  # "West Europe" is westeurope
     SECRET = "secret"  # noqa: S105  # the word, not one
+    SHOWN = "shown"  # secrets here are answered with: one that is missing was taken away
     DEFAULT = "default"  # what a missing member means: equal to `value`, it says nothing
     REFERENCE = "reference"  # names another resource; only the `id` counts, the rest is that one's configuration
     OWNED = "owned"  # Azure's own while the sibling `keys` has one of the texts in `value`
