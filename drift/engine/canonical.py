@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from drift.engine.arrays import ENCODER, sort_items
-from drift.engine.facts import Fact
+from drift.engine.facts import Fact, fingerprint
 from drift.engine.model import Document, Json, resource_key
 from drift.engine.plan import Place, plan_for
 from drift.engine.redaction import (
@@ -36,7 +36,8 @@ from drift.engine.redaction import (
 from drift.engine.scalars import SHORT, fold_id, fold_number, fold_text, is_date
 from errors import Invalid
 
-NORMALISER_VERSION = 1
+_FORM = 1  # to be raised with every change of this module's own rules
+NORMALISER_VERSION = _FORM << 32 | fingerprint()
 """Part of every digest: another version's digests are never equal, and its snapshots are re-normalised."""
 
 DEEPEST = 128  # Azure's deepest seen is 16; beyond this it is an attack on the stack
@@ -46,7 +47,7 @@ _SUBSCRIPTION = "microsoft.resources/subscriptions"
 _ALIASES = {
     "microsoft.resources/resourcegroups": _RESOURCE_GROUP
 }  # ARM's name for what Resource Graph spells out
-_TYPE = re.compile(r"[\w.-]+(/[\w.$ -]+)+")
+_TYPE = re.compile(r"[\w-]+\.[\w.-]+(/[\w.$ -]+)+")  # a provider's namespace has a dot
 _ENVELOPE = frozenset({"id", "name", "type"})
 
 

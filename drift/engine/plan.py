@@ -36,8 +36,8 @@ class Place:
     """
 
     __slots__ = (
-        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "presence",
-        "reference", "resolve", "secret", "shown", "special", "text", "text_only",
+        "allow_list", "band", "date", "default", "implied", "item", "keys", "members", "ordered", "owner", "pair",
+        "presence", "reference", "resolve", "secret", "shown", "special", "text", "text_only",
     )  # fmt: skip
 
     members: dict[str, Place | None]
@@ -49,13 +49,14 @@ class Place:
     def __init__(self, facts: Iterable[Fact], *, name: str, secret: bool) -> None:
         by_kind = {fact.kind: fact for fact in facts}
         default, band = by_kind.get(FactKind.DEFAULT), by_kind.get(FactKind.AUTOSCALED)
-        identity = by_kind.get(FactKind.IDENTITY)
+        implied, identity = by_kind.get(FactKind.IMPLIED), by_kind.get(FactKind.IDENTITY)
         self.members = {}
         self.text = _reader(by_kind, name)
         self.secret = secret or FactKind.SECRET in by_kind
         self.shown = FactKind.SHOWN in by_kind
         self.date = FactKind.VOLATILE_DATE in by_kind
         self.default: Json = default.value if default else None
+        self.implied: Json = implied.value if implied else None
         self.reference = FactKind.REFERENCE in by_kind
         self.band = band.keys if band else ()
         self.owner = by_kind.get(FactKind.OWNED)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from drift.engine.canonical import canonicalise
-from drift.engine.compare import ALLOW_LIST_NOTE, EVOLVED_NOTE, compare, differ
+from drift.engine.compare import ALLOW_LIST_NOTE, EVOLVED_NOTE, IMPLIED_NOTE, compare, differ
 from drift.engine.model import Change, ChangeKind, Severity
 from tests.engine.documents import KEY, document, vnet
 
@@ -245,6 +245,25 @@ def test_compare_an_empty_allow_list_is_informational() -> None:
         assert [(change.kind, change.severity, change.note) for change in found] == [
             (ChangeKind.ADDED, Severity.INFORMATIONAL, ALLOW_LIST_NOTE)
         ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity", "note"),
+    [
+        ({}, {"minimumTlsVersion": "TLS1_0"}, Severity.INFORMATIONAL, IMPLIED_NOTE),
+        ({"allowSharedKeyAccess": True}, {}, Severity.INFORMATIONAL, IMPLIED_NOTE),
+        ({}, {"minimumTlsVersion": "TLS1_2"}, Severity.MEDIUM, ""),
+        ({}, {"allowSharedKeyAccess": False}, Severity.MEDIUM, ""),
+        ({"minimumTlsVersion": "TLS1_2"}, {"minimumTlsVersion": "TLS1_0"}, Severity.MEDIUM, ""),
+        ({"minimumTlsVersion": "TLS1_2"}, {}, Severity.MEDIUM, ""),
+    ],
+)
+def test_compare_a_value_that_azure_came_to_say_is_informational(
+    before: Any, after: Any, severity: Severity, note: str
+) -> None:
+    kind = "microsoft.storage/storageaccounts"
+    found = compare(body({"x": 1} | before, kind), body({"x": 1} | after, kind), kind)
+    assert [(change.severity, change.note) for change in found] == [(severity, note)]
 
 
 def test_compare_with_a_newer_api_a_new_property_is_informational() -> None:
