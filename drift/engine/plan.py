@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from typing import TypeAlias
 
+from drift.engine import pointers
 from drift.engine.facts import Fact, FactKind, facts_for
 from drift.engine.model import Json
 from drift.engine.redaction import is_secret_name
@@ -177,6 +178,17 @@ class Plan:
 def plan_for(resource_type: str) -> Plan:
     """The plan of a type, kept for the life of the process as its facts are."""
     return Plan(facts_for(resource_type).facts)
+
+
+def place_at(resource_type: str, path: str) -> Place | None:
+    """The place of a JSON Pointer, in which `*`, an index or `[name=web]` is an item; None where nothing counts."""
+    place: Place | None = plan_for(resource_type.strip("/").lower()).root
+    for segment in path.strip("/").split("/"):
+        if place is None:
+            return None
+        is_item = segment == "*" or segment.isdecimal() or segment.startswith("[")
+        place = place.item if is_item else place.find(pointers.unescape(segment))
+    return place
 
 
 def _remember(place: Place, step: Callable[[str], Place | None]) -> Callable[[str], Place | None]:
