@@ -5,8 +5,8 @@ sorted; and with its items sorted, too. Two documents of which one agrees differ
 order of members or items, or not at all. That a member is there is never passed over, whatever it is called: a person
 may give a tag the name of a stamp. Whether the rest is no difference depends on what the canonical form of one of them
 holds, so the survey keeps a digest only where it is none: bookkeeping that a fact drops, it drops whatever the value
-(an instant is the exception, so only instants are taken out of a member that may hold one), arrays in order are none
-where some array's order counts, and integers are read exactly up to 64 bits only.
+(an instant is the exception, so only instants are taken out of a member that may hold one), and arrays in
+order are none where some array's order counts.
 
 The digests are keyed: nobody who may write resources, but knows no tenant's key, can make two documents that agree.
 """
@@ -40,8 +40,9 @@ _BOOKKEEPING = re.compile(
 _ITS_PLACE = b'":@'  # no JSON: nothing that came is taken for it
 _ITS_NAMES = re.compile(rb'"(?:etag|provisioningState|lastModifiedAt)":')
 _INSTANT = re.compile(_MOMENT, re.ASCII)
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_WIDE = b"0" * 19  # digits of an integer that may need more than 64 bits
+# Where a number begins outside of texts, any of these stands before it; 19 digits may need more than 64 bits.
+_ROUGHLY = bytes.maketrans(b"123456789[,- \t\r\n", b"000000000:::::::")
+_WIDE = b":" + b"0" * 19
 _name_of = itemgetter("name")
 _NONCE = bytes(12)
 
@@ -96,12 +97,10 @@ def holds_bookkeeping(body: bytes) -> bool:
     return _ITS_NAMES.search(body) is not None
 
 
-def holds_wide_numbers(row: bytes) -> bool:
-    """Whether there may be an integer in this document that sorting would read as the nearest double."""
-    return _WIDE in row.translate(_DIGITS)
-
-
 def _parse(row: bytes) -> dict[str, Any] | None:
+    """None, too, where an integer may have more than 64 bits: orjson reads the nearest double, which others have."""
+    if _WIDE in row.translate(_ROUGHLY):
+        return None
     try:
         document = orjson.loads(row)
     except ValueError:

@@ -25,7 +25,6 @@ from drift.engine.recognition import (
     arrange,
     collate,
     holds_bookkeeping,
-    holds_wide_numbers,
     make_digest,
     order,
     trim,
@@ -272,12 +271,8 @@ class Survey:
         if document is None:
             self._skip("no JSON object", row[:_LONGEST_EXAMPLE])
             return
-        if not self._known:
-            marks = self._complete(row, marks)
-        if holds_wide_numbers(row):
-            marks = (*marks[:2], UNKNOWN, UNKNOWN)
         try:
-            self._reduce(document, marks)
+            self._reduce(document, marks if self._known else self._complete(row, marks))
         except Invalid as error:
             self._skip(error.message, document)
 

@@ -255,6 +255,9 @@ contoso.made/up                              /systemData/lastModifiedAt
 contoso.made/up                              /properties/lastModifiedBy
 contoso.made/up                              /identity/principalId
 contoso.made/up                              /tags/hidden-link:x
+contoso.made/up                              /tenantId
+contoso.made/up                              /properties/properties/azureAsyncOperationUri
+microsoft.network/networkinterfaces          /properties/bareMetalServer
 microsoft.network/virtualnetworks            /properties/subnets/*/properties/ipConfigurations
 microsoft.network/virtualnetworks            /properties/resourceGuid
 microsoft.network/networksecuritygroups      /properties/networkInterfaces
