@@ -12,7 +12,7 @@ from drift.archive import load_documents, load_pack, load_snapshot, save_packs, 
 from drift.baselines import Baseline, NewBaseline, add_baseline, get_baseline, save_baseline
 from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
-from drift.engine.index import SnapshotIndex, delta
+from drift.engine.index import SnapshotIndex, delta, evolved_types
 from drift.engine.model import Difference, Document, ResourceKey
 from drift.engine.repacking import plan_packs
 from drift.engine.rules import judge
@@ -62,7 +62,9 @@ async def load_baseline(context: TenantContext, baseline: Baseline) -> SnapshotI
     survey = Survey(None, secret_key=await context.fingerprint_key())
     for pack in index.packs:
         survey.add_page(document.body for document in await load_pack(store, pack.name))
-    packed = plan_packs(None, survey.finish(), source=index.stamp.source).build({})
+    stamp = index.stamp
+    plan = plan_packs(None, survey.finish(), source=stamp.source, api_versions=stamp.api_versions)
+    packed = plan.build({})
     await save_packs(store, packed.packs)
     await save_snapshot(store, packed.index)
     await save_baseline(store, replace(baseline, snapshot_id=packed.index.snapshot_id))
@@ -109,13 +111,13 @@ async def page_differences(
     shown = keys[:limit]
     old = await load_documents(store, before, shown)
     new = await load_documents(store, current, shown)
-    differences = [_judged(old.get(key), new.get(key)) for key in shown]
+    evolved = evolved_types(before, current)
+    differences = [_judged(differ(old.get(key), new.get(key), evolved=evolved)) for key in shown]
     cursor = shown[-1] if len(keys) > limit else ""
     return [one for one in differences if one is not None], cursor
 
 
-def _judged(before: Document | None, after: Document | None) -> Difference | None:
-    difference = differ(before, after)
+def _judged(difference: Difference | None) -> Difference | None:
     if difference is None:
         return None
     changes = shorten(judge(difference).changes)

@@ -161,6 +161,8 @@ class AdminApi:
             cloud.graph_quota.limit = model.quota
         if model.graph_lag_seconds is not None:
             cloud.inventory.graph_lag = model.graph_lag_seconds
+        if model.graph_versions is not None:
+            cloud.graph_versions = model.graph_versions
         if model.token_lifetime_seconds is not None:
             cloud.tokens.lifetime = model.token_lifetime_seconds
         if model.vault_principals is not None:
@@ -172,6 +174,7 @@ class AdminApi:
         return {
             "quota": cloud.graph_quota.limit,
             "graphLagSeconds": cloud.inventory.graph_lag,
+            "graphVersions": dict(cloud.graph_versions),
             "pageSize": cloud.settings.page_size,
             "emptyPages": cloud.settings.empty_pages,
             "throttle": cloud.settings.throttle,

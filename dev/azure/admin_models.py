@@ -160,6 +160,7 @@ class SettingsModel(_Model):
 
     quota: int | None = Field(default=None, ge=1)
     graph_lag_seconds: float | None = Field(default=None, ge=0)
+    graph_versions: dict[str, str] | None = None  # by lower-cased type
     page_size: int | None = Field(default=None, ge=1)
     empty_pages: int | None = Field(default=None, ge=0)
     throttle: bool | None = None

@@ -50,6 +50,7 @@ class Cloud:
     graph_quota: WindowQuota
     buckets: Buckets
     settings: Settings = field(default_factory=Settings)
+    graph_versions: dict[str, str] = field(default_factory=dict)  # see graph_tables.ResourceRow
 
     @property
     def identity(self) -> ManagedIdentity:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, reduce
+from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, mend, reduce
 from drift.engine.index import Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
@@ -355,10 +355,12 @@ def _parse(row: bytes) -> dict[str, Any] | None:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            document = json.loads(
-                bytes(row).removeprefix(_BYTE_ORDER_MARK),
-                parse_float=read_number,
-                parse_constant=str,
+            document = mend(
+                json.loads(
+                    bytes(row).removeprefix(_BYTE_ORDER_MARK),
+                    parse_float=read_number,
+                    parse_constant=str,
+                )
             )
         except (ValueError, RecursionError):
             return None

@@ -99,6 +99,11 @@ async def test_path_that_changes_in_most_scans_is_proposed(tenant: Any) -> None:
     assert found["resourceId"] == tenant.account("alpha")["id"]
     assert found["changed"] > found["scans"] / 2
     assert f"Changed in {found['changed']} of {found['scans']} scans" in found["reason"]
+    finding = await tenant.finding()
+    detail = await tenant.api.request("GET", f"/api/findings/{finding['id']}")
+    (marked,) = detail["flapping"]
+    assert (marked["path"], marked["evidence"]) == ("/tags/build", found["reason"])
+    assert {name: detail[name] for name in finding if name != "nextLink"} == finding
     body = {"action": "ignore"} | {
         name: found[name] for name in ("path", "resourceType", "resourceId", "reason", "expiresAt")
     }

@@ -229,6 +229,7 @@ def test_canonicalise_without_any_type_is_refused() -> None:
         (ID, "Contoso.Things/Things", "contoso.things/things"),
         (ID, None, "contoso.things/things"),
         (ID, "things", "contoso.things/things"),
+        (ID + "/parts/p", "things/parts", "contoso.things/things/parts"),
         (ID + "/providers/Microsoft.Authorization/locks/l", None, "microsoft.authorization/locks"),
         (ID + "/parts/p/", None, "contoso.things/things/parts"),
         (
