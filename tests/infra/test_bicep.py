@@ -201,3 +201,5 @@ def test_azd_finds_the_service() -> None:
     service = re.search(r"^services:\n  (\w+):", text, re.MULTILINE)
     assert service
     assert f"serviceName: '{service[1]}'" in read("main.bicep")
+    for module in re.findall(r"run: python3? -m (\S+)", text):
+        assert Path(PROJECT, *module.split(".")).with_suffix(".py").exists()
