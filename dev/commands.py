@@ -37,7 +37,7 @@ COMMANDS = {
         needs_node=False,
     ),
     "bench": Command(
-        "how fast the comparison is, beside other libraries, and what a scan costs",
+        "how fast the comparison is, beside other libraries, and what a scan and a cold start cost",
         ("-m", "bench"),
         locks=(PROJECT / "bench" / "requirements.lock",),
         needs_node=False,
