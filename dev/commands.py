@@ -42,6 +42,11 @@ COMMANDS = {
         locks=(PROJECT / "bench" / "requirements.lock",),
         needs_node=False,
     ),
+    "doctor": Command(
+        "checks a deployment in Azure, line by line   [--environment NAME] [--url URL] [--json]",
+        ("-m", "dev.doctor"),
+        needs_node=False,
+    ),
     "lock": Command(
         "renew the lock files after an edit of requirements or package.json",
         ("-m", "dev.locks"),
