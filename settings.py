@@ -26,6 +26,13 @@ AUTHORITIES = (
     "https://login.chinacloudapi.cn",
 )
 
+# Audience of the token exchange of federated credentials, which never leave their cloud.
+PUBLIC_EXCHANGE = "api://AzureADTokenExchange"
+EXCHANGES = {
+    "https://login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
+    "https://login.chinacloudapi.cn": "api://AzureADTokenExchangeChina",
+}
+
 
 class SettingError(SystemExit):
     """Stops the start. SystemExit so that the host shows the line itself instead of a stack trace."""
@@ -51,6 +58,10 @@ class Settings:
     @property
     def arm_scope(self) -> str:
         return ARM_SCOPES.get(self.arm_endpoint, ARM_SCOPES[PUBLIC_ARM])
+
+    @property
+    def exchange_audience(self) -> str:
+        return EXCHANGES.get(self.authority_host, PUBLIC_EXCHANGE)
 
     @property
     def known_authority(self) -> bool:

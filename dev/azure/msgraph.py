@@ -94,6 +94,7 @@ class MicrosoftGraph:
         """Members of `api` and `web` that are not sent stay, arrays are replaced, as Graph does."""
         kept, body = self._one(request, self._applications), await _read(request)
         _refuse_removed_roles(kept.document, body)
+        _refuse_unknown_scopes(kept.document, body)
         for name, value in body.items():
             old = kept.document.get(name)
             merged = (
@@ -270,6 +271,15 @@ def _refuse_removed_roles(document: Document, change: Document) -> None:
     if any(role["isEnabled"] and role["id"] not in kept for role in document["appRoles"]):
         message = "Permission (scope or role) cannot be deleted or updated unless disabled first."
         raise graph_error(400, "CannotDeleteOrUpdateEnabledEntitlement", message)
+
+
+def _refuse_unknown_scopes(document: Document, change: Document) -> None:
+    """What is pre-authorized must have been there before the request."""
+    scopes = {one["id"] for one in document["api"].get("oauth2PermissionScopes", ())}
+    for one in change.get("api", {}).get("preAuthorizedApplications", ()):
+        if not set(one["delegatedPermissionIds"]) <= scopes:
+            message = "One or more properties contains invalid values."
+            raise graph_error(400, "InvalidValue", message)
 
 
 def _refuse_twice(present: list[Document], new: Document) -> None:

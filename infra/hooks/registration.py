@@ -27,16 +27,13 @@ from infra.hooks.commands import (
     tell,
     until_replicated,
 )
+from settings import EXCHANGES, PUBLIC_EXCHANGE
 
 WANTED: Json = json.loads((Path(__file__).parent / "application.json").read_text(encoding="utf-8"))
 OPERATOR = next(role for role in WANTED["roles"] if role["value"] == "Platform.Operator")
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 CALLBACK = "/.auth/login/aad/callback"
-AUDIENCES = {  # of the token exchange, by the host that gives tokens; a federated credential stays in its cloud
-    "https://login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
-    "https://login.chinacloudapi.cn": "api://AzureADTokenExchangeChina",
-}
-PUBLIC_AUDIENCE = "api://AzureADTokenExchange"
+AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"  # `az rest` may call the API in the name of whoever signed in
 
 
 def prepare(environment: Mapping[str, str]) -> None:
@@ -128,6 +125,12 @@ def bring_up_to_date(graph: Graph, application: Json, environment: Mapping[str, 
         change["web"] = {"implicitGrantSettings": {"enableIdTokenIssuance": True}}
     if change:
         until_replicated(lambda: graph.patch(f"/applications/{application['id']}", change))
+    known = api.get("preAuthorizedApplications") or []
+    if AZURE_CLI not in {one["appId"] for one in known}:  # by itself: the scope must be there first
+        scope = next(one["id"] for one in scopes if one["value"] == WANTED["scope"]["value"])
+        added = {"appId": AZURE_CLI, "delegatedPermissionIds": [scope]}
+        change = {"api": {"preAuthorizedApplications": [*known, added]}}
+        until_replicated(lambda: graph.patch(f"/applications/{application['id']}", change))
 
 
 def ensure_service_principal(graph: Graph, client_id: str) -> Json:
@@ -167,7 +170,7 @@ def ensure_federated_credential(
     wanted = {
         "issuer": f"{cloud.login}/{_required(environment, 'AZURE_TENANT_ID')}/v2.0",
         "subject": subject,
-        "audiences": [AUDIENCES.get(cloud.login, PUBLIC_AUDIENCE)],
+        "audiences": [EXCHANGES.get(cloud.login, PUBLIC_EXCHANGE)],
     }
     for known in until_replicated(lambda: graph.list(path)):
         if known["name"] == name:
@@ -256,7 +259,7 @@ def _required(environment: Mapping[str, str], name: str) -> str:
 
 def _what_yours_needs(environment: Mapping[str, str], cloud: CloudAddresses) -> str:
     issuer = f"{cloud.login}/{_required(environment, 'AZURE_TENANT_ID')}/v2.0"
-    audience = AUDIENCES.get(cloud.login, PUBLIC_AUDIENCE)
+    audience = EXCHANGES.get(cloud.login, PUBLIC_EXCHANGE)
     lines = [
         f"Registration: {_own_client_id(environment)} is yours. Let its owner add:",
         f"  web redirect URI {_required(environment, 'DRIFT_URL').rstrip('/')}{CALLBACK}, ID tokens on",

@@ -9,7 +9,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 INFRA = PROJECT / "infra"
-FILES = (INFRA / "main.bicep", *sorted((INFRA / "app").glob("*.bicep")))
+DEPLOYMENT = (INFRA / "main.bicep", *sorted((INFRA / "app").glob("*.bicep")))
+CUSTOMER = INFRA / "customer" / "lighthouse.bicep"  # what customers deploy in theirs
+FILES = (*DEPLOYMENT, CUSTOMER)
 _DECLARATION = re.compile(r"^(param|output) (\w+) (\w+)(?: = (.*))?$")
 
 

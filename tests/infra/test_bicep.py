@@ -14,7 +14,17 @@ import pytest
 from tenancy.queues import Queue
 from tenancy.store import Table
 from tenancy.tenants import PLATFORM
-from tests.infra.bicep import FILES, INFRA, PROJECT, block_of, declarations, names_in, read
+from tests.infra.bicep import (
+    CUSTOMER,
+    DEPLOYMENT,
+    FILES,
+    INFRA,
+    PROJECT,
+    block_of,
+    declarations,
+    names_in,
+    read,
+)
 
 CHECKER = PROJECT.parent / "shared" / "tools" / "bicep_check.py"
 # Built-in roles: who gets which, and nothing else. The operator's are for dev.py doctor.
@@ -36,7 +46,7 @@ SECRET_WORDS = re.compile(r"secret|password|listKeys|\bkeys?\b|connectionString|
 def test_checker_finds_no_fault(options: tuple[str, ...]) -> None:
     if not CHECKER.exists():
         pytest.skip("bicep_check.py is not beside the project: the Bicep files were not checked")
-    command = [sys.executable, str(CHECKER), *options, str(INFRA / "main.bicep")]
+    command = [sys.executable, str(CHECKER), *options, str(INFRA / "main.bicep"), str(CUSTOMER)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stdout.splitlines()[-1].rpartition(", ")[2]) == (
         0,
@@ -47,7 +57,7 @@ def test_checker_finds_no_fault(options: tuple[str, ...]) -> None:
 def test_checker_reads_every_file() -> None:
     """A module that main does not lead to would be checked by nobody."""
     modules = re.findall(r"^module \w+ '([^']+)'", read("main.bicep"), re.MULTILINE)
-    assert {INFRA / name for name in modules} | {INFRA / "main.bicep"} == set(FILES)
+    assert {INFRA / name for name in modules} | {INFRA / "main.bicep"} == set(DEPLOYMENT)
 
 
 def test_every_parameter_and_output_is_described() -> None:
@@ -203,3 +213,10 @@ def test_azd_finds_the_service() -> None:
     assert f"serviceName: '{service[1]}'" in read("main.bicep")
     for module in re.findall(r"run: python3? -m (\S+)", text):
         assert Path(PROJECT, *module.split(".")).with_suffix(".py").exists()
+
+
+def test_customers_delegate_reading_and_no_more() -> None:
+    text = CUSTOMER.read_text()
+    roles = {"acdd72a7-3385-48ef-bd42-f606fba81ae7", "91c1777a-f3dc-4fae-b103-61d183457e46"}
+    assert set(GUID.findall(text)) == roles  # Reader; and to be able to leave
+    assert "eligibleAuthorizations" not in text

@@ -55,6 +55,11 @@ async def test_everything_is_registered_in_a_directory_that_lags(
         "user_impersonation"
     ]
     assert application["api"]["requestedAccessTokenVersion"] == 2
+    (trusted,) = application["api"]["preAuthorizedApplications"]
+    assert trusted["appId"] == "04b07795-8ddb-461a-bbee-02f9e1bf7b46"  # the Azure CLI
+    assert trusted["delegatedPermissionIds"] == [
+        application["api"]["oauth2PermissionScopes"][0]["id"]
+    ]
     assert application["identifierUris"] == [f"api://{client_id}"]
     assert application["web"] == {
         "redirectUris": ["https://func-drift-test.azurewebsites.net/.auth/login/aad/callback"],

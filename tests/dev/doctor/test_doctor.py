@@ -1,5 +1,5 @@
-"""The doctor against the local cloud: all is well, and then each thing broken in turn. App Service authentication has no
-emulator; what it does at the door is done by easy_auth.py."""
+"""The doctor against the local cloud: all is well, and then each thing broken in turn. App Service authentication has
+no emulator; what it does at the door is done by easy_auth.py."""
 
 from __future__ import annotations
 
