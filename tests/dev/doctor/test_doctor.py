@@ -253,3 +253,13 @@ async def run_doctor(environment: dict[str, str], *arguments: str) -> tuple[list
     assert b"Traceback" not in errors, errors.decode()
     assert process.returncode is not None
     return printed.decode().splitlines(), process.returncode
+
+
+def test_every_check_is_explained_in_the_deployment_guide() -> None:
+    guide = (PROJECT / "docs" / "deploy.md").read_text()
+    assert (
+        re.findall(r"^\| `([a-z-]+)` \|", guide.partition("## Is it well?")[2], re.MULTILINE)[
+            : len(CHECKS)
+        ]
+        == CHECKS
+    )
