@@ -170,6 +170,8 @@ module network 'app/network.bicep' = if (privateNetwork) {
   params: {
     name: '${abbreviations.virtualNetwork}drift-${token}'
     securityGroupName: '${abbreviations.networkSecurityGroup}drift-${token}'
+    gatewayName: '${abbreviations.natGateway}drift-${token}'
+    addressName: '${abbreviations.publicAddress}drift-${token}'
     endpointPrefix: '${abbreviations.privateEndpoint}drift-${token}-'
     location: location
     tags: allTags

@@ -6,6 +6,12 @@ param name string
 @description('Name of the network security group of both subnets.')
 param securityGroupName string
 
+@description('Name of the NAT gateway of the app.')
+param gatewayName string
+
+@description('Name of the public address that the app is seen with.')
+param addressName string
+
 @description('Start of the names of private endpoints.')
 param endpointPrefix string
 
@@ -39,6 +45,24 @@ resource securityGroup 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   tags: tags
 }
 
+// The way out: to Entra ID, Resource Manager and the logs. New networks have none by themselves; and the one address it
+// has is what customers can let in.
+resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
+  name: addressName
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  properties: { publicIPAllocationMethod: 'Static' }
+}
+
+resource gateway 'Microsoft.Network/natGateways@2024-05-01' = {
+  name: gatewayName
+  location: location
+  tags: tags
+  sku: { name: 'Standard' }
+  properties: { publicIpAddresses: [{ id: address.id }] }
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: name
   location: location
@@ -50,6 +74,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         name: 'app'
         properties: {
           addressPrefix: cidrSubnet(addressPrefix, 26, 0)
+          natGateway: { id: gateway.id }
           networkSecurityGroup: { id: securityGroup.id }
           delegations: [
             {
@@ -129,3 +154,6 @@ resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@202
 
 @description('Subnet the app sends from.')
 output appSubnetId string = network::app.id
+
+@description('Address the app is seen with by customers.')
+output outboundAddress string = address.properties.ipAddress

@@ -28,7 +28,7 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 IGNORE_FILE = ".funcignore"
 # Without this file in it, azd would leave every __pycache__ out of a Python package.
 IGNORE_NOTHING = "# Chosen by infra/hooks/package.py: all of this is deployed.\n"
-_UNKNOWN_PATTERN = re.compile(r"^!|\*\*|/.")
+_UNKNOWN_PATTERN = re.compile(r"^!|\*\*|./.")
 
 
 def main() -> int:
@@ -70,15 +70,16 @@ def chosen_files(project: Path) -> Iterator[PurePosixPath]:
     """Paths of the files that are deployed, relative to the project."""
     patterns = [*read_ignored(project / IGNORE_FILE), IGNORE_FILE]
     for folder, folders, files in os.walk(project):
-        here = Path(folder).relative_to(project)
-        folders[:] = sorted(name for name in folders if not _is_ignored(name, patterns))
+        here = PurePosixPath(Path(folder).relative_to(project).as_posix())
+        folders[:] = sorted(name for name in folders if not _is_ignored(here / name, patterns))
         for name in sorted(files):
-            if not _is_ignored(name, patterns):
-                yield PurePosixPath(here / name)
+            if not _is_ignored(here / name, patterns):
+                yield here / name
 
 
 def read_ignored(file: Path) -> list[str]:
-    """The patterns of an ignore file: names and `*`, at any depth. What is more is refused, not guessed."""
+    """The patterns of an ignore file: names with `*`, at any depth or, after a slash, of the project's own folder. What
+    is more is refused, not guessed."""
     lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
     for pattern in patterns:
@@ -108,8 +109,9 @@ def compile_bytecode(python: Path, folder: Path) -> None:
     _run(command, "a file does not compile")
 
 
-def _is_ignored(name: str, patterns: list[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+def _is_ignored(path: PurePosixPath, patterns: list[str]) -> bool:
+    names = {path.name} if path.parent.parts else {path.name, f"/{path.name}"}
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _find_python() -> Path:

@@ -69,11 +69,12 @@ def test_azd_deploys_that_folder_as_it_is() -> None:
     text = (PROJECT / "azure.yaml").read_text()
     assert re.search(r"^    dist: dist/package\b", text, re.MULTILINE)
     assert re.search(r"^    remoteBuild: false\b", text, re.MULTILINE)
-    assert "-m infra.hooks.package" in text.partition("prepackage:")[2]
+    service = text.partition("services:")[2].partition("\nhooks:")[0]
+    assert "-m infra.hooks.package" in service.partition("prepackage:")[2]
     assert f"version: '{PYTHON}'" in read("app/site.bicep")
 
 
-@pytest.mark.parametrize("pattern", ["!keep", "a/b", "**/x", "/root"])
+@pytest.mark.parametrize("pattern", ["!keep", "a/b", "**/x", "/a/b"])
 def test_pattern_that_is_not_understood_is_refused(tmp_path: Path, pattern: str) -> None:
     file = tmp_path / ".funcignore"
     file.write_text(f"# comment\n\nfolder/\n{pattern}\n")
@@ -81,6 +82,14 @@ def test_pattern_that_is_not_understood_is_refused(tmp_path: Path, pattern: str)
         read_ignored(file)
     file.write_text("# comment\n\nfolder/\n*.txt\n")
     assert read_ignored(file) == ["folder", "*.txt"]
+
+
+def test_leading_slash_is_the_projects_own_folder_and_a_name_any(tmp_path: Path) -> None:
+    for file in ("dist/a.js", "web/dist/b.js", "web/__pycache__/c.pyc", "x.txt", "web/x.txt"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / ".funcignore").write_text("/dist\n__pycache__/\n/*.txt\n")
+    assert list(map(str, chosen_files(tmp_path))) == ["web/dist/b.js", "web/x.txt"]
 
 
 def make_wheel(folder: Path, name: str) -> str:
