@@ -17,7 +17,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BROWSER = {"Accept": "text/html", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) doctor"}
 ABOUT_TICKS = 'docs/deploy.md, "When timers stand still"'
 TURN_ON = "azd provision turns App Service authentication on; nobody may turn it off in the portal"
-# Paths that belong to the Functions host, and must want a key (ATTACKS A19).
+# Paths that belong to the Functions host, and must want a key.
 HOST_PATHS = ("/admin/host/status", "/admin/functions", "/runtime/webhooks/blobs")
 
 
@@ -68,7 +68,7 @@ class Site:
         return await self._refused("anonymous-page", "/", BROWSER)
 
     async def check_forged_principal(self) -> Verdict:
-        """The header by which the platform names a signed-in person, sent from outside (ATTACKS A01, A19)."""
+        """The header by which the platform names a signed-in person, sent from outside."""
         headers = {"X-MS-CLIENT-PRINCIPAL": _forged(), "Accept": "application/json"}
         return await self._refused("forged-principal", "/api/me", headers)
 
