@@ -48,6 +48,13 @@ AZURE_MARKS = (
 )
 MOST_REQUESTS = (20, 1_000_000)  # what the limit of a principal's requests per minute may be
 
+# Audience of the token exchange of federated credentials, which never leave their cloud.
+PUBLIC_EXCHANGE = "api://AzureADTokenExchange"
+EXCHANGES = {
+    "https://login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
+    "https://login.chinacloudapi.cn": "api://AzureADTokenExchangeChina",
+}
+
 
 class SettingError(SystemExit):
     """Stops the start. SystemExit so that the host shows the line itself instead of a stack trace."""
@@ -81,6 +88,10 @@ class Settings:
         """Who issues this cloud's tokens: URLs with `{tenantid}` where a directory's id goes."""
         own = (f"{self.authority_host}/{{tenantid}}/v2.0", AUTHORITIES[PUBLIC_AUTHORITY][1])
         return AUTHORITIES.get(self.authority_host, own)
+
+    @property
+    def exchange_audience(self) -> str:
+        return EXCHANGES.get(self.authority_host, PUBLIC_EXCHANGE)
 
     @property
     def known_authority(self) -> bool:

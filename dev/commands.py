@@ -37,9 +37,14 @@ COMMANDS = {
         needs_node=False,
     ),
     "bench": Command(
-        "how fast the comparison is, beside other libraries, and what a scan costs",
+        "how fast the comparison is, beside other libraries, and what a scan and a cold start cost",
         ("-m", "bench"),
         locks=(PROJECT / "bench" / "requirements.lock",),
+        needs_node=False,
+    ),
+    "doctor": Command(
+        "checks a deployment in Azure, line by line   [--environment NAME] [--url URL] [--json]",
+        ("-m", "dev.doctor"),
         needs_node=False,
     ),
     "lock": Command(

@@ -35,6 +35,7 @@ async def tick(deployment: Deployment, *, now: datetime) -> int:
             extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
             logger.error("scan not started", extra=extra)  # noqa: TRY400 - the reason says it all
     await deployment.registry.record_tick(now)
+    logger.info("tick finished", extra={"started": started})  # its absence raises an alert
     return started
 
 

@@ -233,4 +233,5 @@ def _assertion(settings: Settings) -> Any:
     from azure.identity import ManagedIdentityCredential
 
     identity = ManagedIdentityCredential(client_id=settings.client_id or None)
-    return lambda: identity.get_token("api://AzureADTokenExchange/.default").token
+    scope = f"{settings.exchange_audience}/.default"
+    return lambda: identity.get_token(scope).token

@@ -42,7 +42,7 @@ class Deployment:
         self.tables = Tables(self._table_service())
         self.registry = Registry(self.tables)
         self.claims = Claims(self.tables)
-        self.queues = Queues(self._queue_service())
+        self.queues = Queues(self._queue_service)
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()
         self.rates = Rates(settings.requests_per_minute)

@@ -32,6 +32,22 @@ QUEUES = {
     "scan_subscription_poison": "scan-subscription-poison",
     "notices_poison": "notices-poison",
 }
+LOCAL = {
+    "DRIFT_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
+    "DRIFT_KEY_VAULT_URL": "https://localhost:1",
+    "DRIFT_PLATFORM_DIRECTORY_ID": "11111111-1111-4111-8111-111111111111",
+}
+HEAVY = (
+    "aiohttp",
+    "azure.identity",
+    "azure.keyvault.secrets",
+    "azure.mgmt.core",
+    "azure.storage.blob",
+    "azure.storage.queue",
+    "fastapi",
+    "msal",
+    "pydantic",
+)
 TIMERS = {"tick": "0 * * * * *", "sweep": "0 30 2 * * *"}
 
 
@@ -86,6 +102,34 @@ def test_http_functions_are_named_for_their_area_and_open_to_easy_auth_alone(
         assert values["authLevel"].upper() == "ANONYMOUS"
         area = name.removeprefix("http_")
         assert values["route"] in {f"api/{area}/{{*rest}}", "{*path}"}
+
+
+def test_start_imports_only_what_the_triggers_need() -> None:
+    """A cold start waits for these imports. FastAPI comes with the first request, an SDK with its first use."""
+    assert loaded("") == set()
+    assert loaded("function_app.http()") <= {"fastapi", "pydantic", "azure.mgmt.core"}
+
+
+def test_http_request_does_without_the_clients_of_queues_and_secrets(
+    environment: dict[str, str],
+) -> None:
+    lazy = loaded("function_app.http(); function_app.deployment()", **environment)
+    assert lazy & {"azure.storage.queue", "azure.keyvault.secrets", "azure.storage.blob"} == set()
+
+
+def loaded(program: str, **environment: str) -> set[str]:
+    """Which of the heavy packages are there after the import and a piece of program."""
+    code = f"import function_app, json, sys; {program or 'pass'}; print(json.dumps([*sys.modules]))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env={**os.environ, **LOCAL, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(HEAVY) & set(json.loads(answer.stdout))
 
 
 def test_nothing_else_is_triggered(functions: dict[str, Any]) -> None:

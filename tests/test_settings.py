@@ -100,3 +100,17 @@ def test_endpoint_must_be_a_url(value: str) -> None:
 def test_flag_must_be_true_or_false() -> None:
     with pytest.raises(SettingError, match="DRIFT_DEVELOPMENT_SIGN_IN"):
         read_settings(LOCAL | {"DRIFT_DEVELOPMENT_SIGN_IN": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("authority", "audience"),
+    [
+        ("login.microsoftonline.com", "api://AzureADTokenExchange"),
+        ("login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),
+        ("https://login.chinacloudapi.cn/", "api://AzureADTokenExchangeChina"),
+    ],
+)
+def test_federated_credentials_are_exchanged_in_their_own_cloud(
+    authority: str, audience: str
+) -> None:
+    assert read_settings(LOCAL | {"AZURE_AUTHORITY_HOST": authority}).exchange_audience == audience

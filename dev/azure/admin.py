@@ -91,7 +91,8 @@ class AzureAdmin:
         await self._send("DELETE", "/faults")
 
     async def settings(self, **members: Json) -> JsonObject:
-        """`members`: quota, graphLagSeconds, pageSize, emptyPages, throttle, tokenLifetimeSeconds, vaultPrincipals.
+        """`members`: quota, graphLagSeconds, directoryLagSeconds, pageSize, emptyPages, throttle, tokenLifetimeSeconds,
+        vaultPrincipals.
 
         All settings as they are now."""
         return await self._send("PUT", "/settings", members)

@@ -157,6 +157,8 @@ class AdminApi:
             value = getattr(model, name)
             if value is not None:
                 setattr(cloud.settings, name, value)
+        if model.directory_lag_seconds is not None:
+            cloud.settings.directory_lag = model.directory_lag_seconds
         if model.quota is not None:
             cloud.graph_quota.limit = model.quota
         if model.graph_lag_seconds is not None:
@@ -178,6 +180,7 @@ class AdminApi:
             "pageSize": cloud.settings.page_size,
             "emptyPages": cloud.settings.empty_pages,
             "throttle": cloud.settings.throttle,
+            "directoryLagSeconds": cloud.settings.directory_lag,
             "tokenLifetimeSeconds": cloud.tokens.lifetime,
             "vaultPrincipals": [*sorted(cloud.vault.allowed)],
         }

@@ -164,6 +164,7 @@ class SettingsModel(_Model):
     page_size: int | None = Field(default=None, ge=1)
     empty_pages: int | None = Field(default=None, ge=0)
     throttle: bool | None = None
+    directory_lag_seconds: float | None = Field(default=None, ge=0)
     token_lifetime_seconds: float | None = Field(default=None, ge=1)
     vault_principals: list[str] | None = None
 

@@ -35,6 +35,7 @@ class Settings:
     page_size: int = 1000  # items of one page of an ARM list
     empty_pages: int = 1  # empty pages with a nextLink within a chain of several pages
     throttle: bool = False  # ARM's token buckets: answer 429 when empty
+    directory_lag: float = 0.0  # seconds until what was made in Microsoft Graph is seen everywhere
 
 
 @dataclass(slots=True)
