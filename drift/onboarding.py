@@ -82,7 +82,7 @@ async def provision(
     if new.preferences:
         await give_preferences(context, new.preferences)
     if new.connection:
-        await set_connection(context, new.connection, now=now)
+        await give_connection(context, new.connection, now=now)
     if new.admin:
         await give_admin(context, new.admin, now=now)
     if new.admin and new.preferences:
@@ -98,8 +98,9 @@ async def give_preferences(context: TenantContext, preferences: Preferences) -> 
 async def give_connection(
     context: TenantContext, new: NewConnection, *, now: datetime
 ) -> Connection:
+    """Given twice, it is the later one."""
     _require_provisioning(context, "PUT /api/connection")
-    return await set_connection(context, new, now=now)
+    return await set_connection(context, new, before=await find_connection(context), now=now)
 
 
 async def give_admin(context: TenantContext, admin: FirstAdmin, *, now: datetime) -> None:
@@ -240,8 +241,8 @@ async def delete(context: TenantContext, *, now: datetime) -> Tenant:
     tenant = await _move(context, TenantStatus.DELETED, "tenant.delete", now=now)
     try:
         await release_all(context)
-        if await find_connection(context):
-            await remove_connection(context, now=now)
+        if connection := await find_connection(context):
+            await remove_connection(context, etag=connection.etag, now=now)
     except DriftError as error:
         extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
         logger.warning("deleted tenant not given up completely", extra=extra)
