@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
+
 from drift.connection import (
     NewConnection,
     find_connection,
@@ -249,10 +251,16 @@ async def delete(context: TenantContext, *, now: datetime) -> Tenant:
     return tenant
 
 
-async def rename(context: TenantContext, name: str, *, now: datetime) -> Tenant:
-    tenant = await _change(context, lambda tenant: replace(tenant, name=name))
-    await audit.record(context.store, context.actor, "tenant.rename", name, now=now)
-    return tenant
+async def rename(context: TenantContext, name: str, *, etag: str, now: datetime) -> Tenant:
+    """Raises Stale when the tenant's record was changed after `etag` was read."""
+    before = context.tenant
+    tenant = replace(before, name=name)
+    etag = await context.store.update(Table.TENANT, ROW, tenant.values(), etag=etag)
+    detail = msgspec.json.encode({"before": before.name, "after": name}).decode()
+    await audit.record(
+        context.store, context.actor, "tenant.rename", "tenant", now=now, detail=detail
+    )
+    return replace(tenant, etag=etag)
 
 
 async def _move(
