@@ -195,7 +195,7 @@ async def put_settings(
     preferences = body.to_preferences()
     if preferences is None:
         raise Invalid("Give a template or settings.", field="template")
-    await onboarding.give_preferences(context, preferences)
+    await onboarding.give_preferences(context, preferences, now=now)
     return await _detail(context)
 
 
