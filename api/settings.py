@@ -55,9 +55,15 @@ class SettingsBody(Shape):
     scope: ScopeBody = ScopeBody()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     retention_days: int = Field(default=365, ge=7, le=3650)
+    four_eyes: bool = Field(
+        default=False,
+        description="a baseline version needs a second person to become active; so does switching this off",
+    )
 
     def to_preferences(self) -> Preferences:
-        return Preferences(self.schedule, self.scope.to_scope(), self.notify, self.retention_days)
+        return Preferences(
+            self.schedule, self.scope.to_scope(), self.notify, self.retention_days, self.four_eyes
+        )
 
 
 class ScopeView(View):
@@ -72,6 +78,7 @@ class SettingsView(View):
     scope: ScopeView
     notify: tuple[Severity, ...]
     retention_days: int
+    four_eyes: bool
 
 
 class SettingsChangeView(View):

@@ -48,6 +48,7 @@ class Preferences:
     scope: Scope = Scope()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     retention_days: int = 365
+    four_eyes: bool = False  # whether a baseline version needs a second person to become active
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,14 @@ async def save_preferences(store: TenantStore, change: Change, *, etag: str) -> 
 
     Raises Stale when somebody else changed them after `etag` was read; '' stands for no settings yet.
     """
+    try:
+        return (await store.transact(Table.SETTINGS, write_change(change, etag)))[0]
+    except Conflict:
+        raise Stale("Somebody else changed the settings. Read them again.") from None
+
+
+def write_change(change: Change, etag: str) -> list[Operation]:
+    """The settings and the row of their history, to be written in one transaction."""
     check(change.after)
     values = split_binary(msgspec.json.encode(change.after))
     settings = (
@@ -111,10 +120,7 @@ async def save_preferences(store: TenantStore, change: Change, *, etag: str) -> 
             **split_binary(msgspec.json.encode((change.before, change.after))),
         },
     )
-    try:
-        return (await store.transact(Table.SETTINGS, [settings, told]))[0]
-    except Conflict:
-        raise Stale("Somebody else changed the settings. Read them again.") from None
+    return [settings, told]
 
 
 async def page_changes(store: TenantStore, *, after: str, limit: int) -> tuple[list[Change], str]:

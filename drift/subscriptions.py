@@ -18,7 +18,7 @@ from tenancy.access import TenantContext
 from tenancy.claims import refuse_taken
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value
-from tenancy.store import Table, TenantStore
+from tenancy.store import Operation, Table, TenantStore, Write
 
 PREFIX = "s."
 
@@ -75,6 +75,12 @@ async def save(store: TenantStore, subscription: Subscription) -> Subscription:
         Table.SUBSCRIPTION, key, subscription.values(), etag=subscription.etag
     )
     return replace(subscription, etag=etag)
+
+
+def put_in_force(subscription: Subscription) -> Operation:
+    """The same as a part of a transaction: with the approval of a new active baseline, say."""
+    key = PREFIX + subscription.subscription_id
+    return Operation(Write.UPDATE, key, subscription.values(), subscription.etag)
 
 
 async def refresh(context: TenantContext, *, now: datetime) -> list[Subscription]:

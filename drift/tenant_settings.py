@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -15,12 +16,14 @@ from drift.preferences import (
     get_change,
     get_preferences,
     save_preferences,
+    write_change,
 )
 from drift.schedule import reschedule
-from errors import Stale
+from errors import Conflict, Stale
 from tenancy import audit
 from tenancy.access import TenantContext
 from tenancy.rowkeys import newest_first
+from tenancy.store import Operation
 
 
 async def start_preferences(
@@ -44,11 +47,17 @@ async def change_preferences(
 ) -> str:
     """Saves a tenant's settings, puts its next scan where the schedule says and returns the new ETag.
 
-    Raises Stale when somebody else changed them after `etag` was read. The same settings again are no change.
+    Raises Stale when somebody else changed them after `etag` was read, and Conflict where one person would switch
+    four-eyes approval off. The same settings again are no change.
     """
     stored = await get_preferences(context.store)
     if stored.etag != etag:
         raise Stale("Somebody else changed the settings. Read them again.")
+    if stored.preferences.four_eyes and not preferences.four_eyes:
+        raise Conflict(
+            "Four-eyes approval is on, and one person alone cannot switch it off. Send fourEyes true here, and "
+            "POST /api/approvals/four-eyes-off: a second admin approves it."
+        )
     if stored.preferences != preferences:
         action = ChangeAction.REVERT if reverted_to else ChangeAction.CHANGE
         etag = await _save(
@@ -84,25 +93,37 @@ async def _save(
     now: datetime,
     reverted_to: str = "",
 ) -> str:
-    change = Change(
-        change_id=f"{newest_first(now)}.{secrets.token_hex(4)}",
-        at=now,
-        actor=context.actor,
-        action=action,
-        before=before,
-        after=after,
-        reverted_to=reverted_to,
-    )
+    change = Change(_new_id(now), now, context.actor, action, before, after, reverted_to)
     etag = await save_preferences(context.store, change, etag=etag)
+    await tell_change(context, change)
+    return etag
+
+
+async def switch_off(context: TenantContext, *, now: datetime) -> tuple[Change, list[Operation]]:
+    """What ends four-eyes approval: the change, and the rows to write with its approval. Raises Conflict when it has
+    ended."""
+    stored = await get_preferences(context.store)
+    before = stored.preferences
+    if not before.four_eyes:
+        raise Conflict("Four-eyes approval is off.")
+    after = replace(before, four_eyes=False)
+    change = Change(_new_id(now), now, context.actor, ChangeAction.CHANGE, before, after)
+    return change, write_change(change, stored.etag)
+
+
+def _new_id(now: datetime) -> str:
+    return f"{newest_first(now)}.{secrets.token_hex(4)}"
+
+
+async def tell_change(context: TenantContext, change: Change) -> None:
     await audit.record(
         context.store,
         context.actor,
-        f"settings.{action}",
+        f"settings.{change.action}",
         "settings",
-        now=now,
+        now=change.at,
         detail=_detail(change),
     )
-    return etag
 
 
 def _detail(change: Change) -> str:
