@@ -102,13 +102,13 @@ class BaselineView(View):
     etag: str
 
 
-class ResourceView(View):
+class BaselineResourceView(View):
     key: str
     resource_id: str
     resource_type: str
 
 
-class BaselineResource(ResourceView):
+class BaselineResourceDetail(BaselineResourceView):
     configuration: Any = Field(description="canonical: without noise, secrets as keyed hashes")
 
 
@@ -206,29 +206,30 @@ async def delete_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> No
     await baselines.delete(tenant, baseline_id, now=now)
 
 
-@router.get("/{baseline_id}/resources", response_model=ListOf[ResourceView])
+@router.get("/{baseline_id}/resources", response_model=ListOf[BaselineResourceView])
 async def list_resources(
     baseline_id: RowKey,
     tenant: Viewer,
     request: Request,
     size: PageSize = 100,
     token: Token = None,
-) -> ListOf[ResourceView]:
+) -> ListOf[BaselineResourceView]:
     """The resources of a version, by type."""
     pager = await tenant_pager(request, tenant)
     rows, cursor = await page_resources(
         tenant.store, baseline_id, after=pager.start(token), limit=size
     )
     return ListOf(
-        value=[ResourceView.model_validate(row) for row in rows], next_link=pager.link(cursor)
+        value=[BaselineResourceView.model_validate(row) for row in rows],
+        next_link=pager.link(cursor),
     )
 
 
-@router.get("/{baseline_id}/resources/{key}", response_model=BaselineResource)
-async def get_resource(baseline_id: RowKey, key: Key, tenant: Viewer) -> BaselineResource:
+@router.get("/{baseline_id}/resources/{key}", response_model=BaselineResourceDetail)
+async def get_resource(baseline_id: RowKey, key: Key, tenant: Viewer) -> BaselineResourceDetail:
     """One resource as it shall be: what an edit starts from. A hash sent back stays the secret that it stands for."""
     document = await get_document(tenant.store, baseline_id, ResourceKey(key))
-    return BaselineResource(
+    return BaselineResourceDetail(
         key=document.key,
         resource_id=document.resource_id,
         resource_type=document.resource_type,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from drift.archive import Configuration, point_to
+from drift.baselines import get_baseline
 from drift.engine.findings import Evidence, Observation, advance
 from drift.engine.model import Change, ChangeKind, Severity, resource_key
 from drift.findings import Transition, commit
+from drift.history import HistoryEntry, save_history
 from drift.notices import publish
 from tenancy.access import serve
 from tenancy.deployment import Deployment
@@ -38,3 +41,27 @@ async def seed_findings(
         found = Transition(step.finding, "", step.event)
         await commit(context.store, subscription, f"scan-{position}", [found])
     await publish(context, subscription, now=now)
+
+
+async def seed_state(
+    deployment: Deployment, tenant_id: str, baseline_id: str, changed: str
+) -> None:
+    """What the baseline holds as the newest state of its subscription, and two changes of one resource before it."""
+    store = (await serve(deployment, TenantId(tenant_id))).store
+    baseline, now = await get_baseline(store, baseline_id), datetime.now(UTC)
+    snapshot_id = baseline.snapshot_id
+    await point_to(
+        store,
+        Configuration(baseline.subscription_id, snapshot_id, "scan", now, baseline.resources, 1),
+    )
+    change = (Change("/tags/a", ChangeKind.MODIFIED, "x", "y"),)
+    await save_history(
+        store,
+        [
+            (
+                resource_key(changed),
+                HistoryEntry(now, scan, changed, "a/b", ChangeKind.MODIFIED, change, snapshot_id),
+            )
+            for scan in ("scan-1", "scan-2")
+        ],
+    )
