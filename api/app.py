@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import Depends, FastAPI
 
 from api import (
+    approvals,
     audit,
     baselines,
     connection,
@@ -36,6 +37,7 @@ ROUTERS = (
     connection,
     subscriptions,
     baselines,
+    approvals,
     scans,
     findings,
     resources,

@@ -72,7 +72,7 @@ async def enter(
     except NotFound:
         await tell_denial(deployment, principal, tenant_id, now=now)
         raise
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     if way is Way.PLATFORM:
         await record_entry(store, actor, now=now)
     elif tenant.status is TenantStatus.SUSPENDED:
@@ -99,7 +99,7 @@ async def tell_denial(
     deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
 ) -> None:
     """Tells the admins of the caller's own tenants that it knocked elsewhere."""
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     for own in (await deployment.registry.tenants_of(principal))[:MOST_TOLD]:
         if own != tenant_id and await deployment.registry.is_open(own):
             store = TenantStore(deployment.tables, own)
@@ -119,7 +119,7 @@ async def redeem(
     if tenant.status is not TenantStatus.ACTIVE:
         raise NotFound(NO_INVITATION)
     user = await accept(store, tenant, principal, secret, deployment.registry, now=now)
-    return _context(deployment, tenant, Actor(principal.key, principal.name), user.role, store)
+    return _context(deployment, tenant, _actor(principal), user.role, store)
 
 
 async def serve(deployment: Deployment, tenant_id: TenantId) -> TenantContext:
@@ -142,7 +142,7 @@ async def found(deployment: Deployment, tenant: Tenant, principal: Principal) ->
     require_platform(deployment, principal)
     store = TenantStore(deployment.tables, tenant.tenant_id)
     etag = await store.insert(Table.TENANT, ROW, tenant.values())
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     return _context(deployment, replace(tenant, etag=etag), actor, Role.PLATFORM, store)
 
 
@@ -155,7 +155,7 @@ async def govern(
     row = await store.find(Table.TENANT, ROW)
     if row is None or row.values["status"] == TenantStatus.DELETED:
         raise NotFound(UNKNOWN)
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     await record_entry(store, actor, now=now)
     return _context(deployment, read_tenant(tenant_id, row), actor, Role.PLATFORM, store)
 
@@ -164,6 +164,10 @@ def require_platform(deployment: Deployment, principal: Principal) -> None:
     """Raises NotFound: to everybody else the platform's routes do not exist."""
     if not principal.is_platform_operator(deployment.settings):
         raise NotFound(UNKNOWN)
+
+
+def _actor(principal: Principal) -> Actor:
+    return Actor(principal.key, principal.name, principal.application)
 
 
 async def _open(deployment: Deployment, tenant_id: TenantId) -> tuple[TenantStore, Tenant]:

@@ -6,15 +6,19 @@ never for other triggers, so nothing is built there).
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from azure.data.tables.aio import TableServiceClient
 
+from errors import NotFound
 from settings import Settings
 from tenancy.bearer import BearerTokens
 from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
+from tenancy.ids import TenantId
 from tenancy.origins import OneHostPolicy
 from tenancy.principal import LOOPBACK_HOSTS
 from tenancy.queues import Queues
@@ -33,6 +37,10 @@ if TYPE_CHECKING:
 
 # Retries are ours (tenancy/retry.py); the SDK's would be stacked on top.
 NO_SDK_RETRIES: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 60}
+
+
+# Whose the deployment's own secrets are. No tenant has this id: theirs are GUIDs.
+OWN = TenantId("deployment")
 
 
 class Deployment:
@@ -73,6 +81,17 @@ class Deployment:
         if self._identity is None:
             self._identity = app_identity(self.settings)
         return self._identity
+
+    async def signing_key(self) -> bytes:
+        """The deployment's own key, of no tenant. It is made at its first use, and made anew if the vault lost it."""
+        vault = self.vault.of(OWN)
+        name = await self.registry.signing_secret()
+        if name:
+            with contextlib.suppress(NotFound):
+                return (await vault.read(name)).encode()
+        value = secrets.token_hex(32)
+        await self.registry.set_signing_secret(await vault.keep("signing", value))
+        return value.encode()
 
     def _table_service(self) -> TableServiceClient:
         connection = self.settings.storage_connection_string

@@ -13,6 +13,7 @@ import httpx2 as httpx
 import pytest
 
 from dev.demo.client import Product, principal_header
+from drift.engine.model import resource_key
 from tenancy.access import serve
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, TenantId
@@ -65,6 +66,13 @@ async def make(client: httpx.AsyncClient, path: str, body: Any = None) -> str:
     return str(answer.json()["id"])
 
 
+async def ask_for_approval(client: httpx.AsyncClient) -> str:
+    read = await client.get("/api/settings")
+    body, headers = read.json() | {"fourEyes": True}, {"If-Match": read.headers["ETag"]}
+    assert (await client.put("/api/settings", json=body, headers=headers)).is_success
+    return await make(client, "/api/approvals/four-eyes-off", {"reason": "canary"})
+
+
 async def settle_in(operator: Product, client: httpx.AsyncClient, organisation: Any) -> Member:
     """Onboards an organisation and gives it something of everything that has an id."""
     name = f"canary-{uuid.uuid4()}"
@@ -73,7 +81,10 @@ async def settle_in(operator: Product, client: httpx.AsyncClient, organisation: 
     client.headers["X-Tenant-Id"] = tenant["id"]
     await client.post("/api/subscriptions/refresh")
     subscription = organisation.subscription_id
-    group = {"id": f"/subscriptions/{subscription}/resourceGroups/{name}", "tags": {"a": "b"}}
+    group: dict[str, Any] = {
+        "id": f"/subscriptions/{subscription}/resourceGroups/{name}",
+        "tags": {"a": "b"},
+    }
     upload = {
         "source": "upload",
         "subscriptionId": subscription,
@@ -97,7 +108,8 @@ async def settle_in(operator: Product, client: httpx.AsyncClient, organisation: 
         "user_id": await make(client, "/api/users", user),
         "invitation_id": await make(client, "/api/invitations", {"name": name, "role": "viewer"}),
         "finding_id": f"{subscription}.{uuid.uuid4().hex}",
-        "key": uuid.uuid4().hex,  # of a resource
+        "key": resource_key(group["id"]),
+        "approval_id": await ask_for_approval(client),
     }
     return Member(client, tenant["id"], name, made)
 
@@ -121,7 +133,17 @@ async def members(
 
 
 async def state_of(member: Member) -> list[Any]:
-    paths = ("subscriptions", "baselines", "scans", "rules", "settings", "connection", "users")
+    paths = (
+        "subscriptions",
+        "baselines",
+        "scans",
+        "rules",
+        "settings",
+        "settings/history",
+        "connection",
+        "users",
+        "approvals",
+    )
     return [(await member.client.get(f"/api/{path}")).json() for path in paths]
 
 

@@ -59,7 +59,8 @@ async def test_new_rule_reaches_what_was_found_before_it(tenant: Any, written: A
     await tenant.scan()
     rows = written(before, await tenant.etags())
     assert {table for table, _ in rows} == {"audit", "configuration", "scan", "subscription"}
-    await tenant.api.request("DELETE", f"/api/rules/{made['id']}")
+    path = f"/api/rules/{made['id']}"
+    await tenant.api.request("DELETE", path, headers=await tenant.if_match(path))
     await tenant.scan()
     assert (await tenant.finding())["status"] == "reopened"
 
