@@ -54,6 +54,11 @@ param instanceMemoryMB int = 2048
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
+@description('Requests that one signed-in principal may make in a minute in one tenant, over all instances.')
+@minValue(20)
+@maxValue(1000000)
+param requestsPerMinute int = 1200
+
 @description('What a caller gets who is not signed in: sign-in for people, or 401 on every path where only programs call.')
 @allowed(['RedirectToLoginPage', 'Return401'])
 param unauthenticatedAction string = 'RedirectToLoginPage'
@@ -193,6 +198,7 @@ module site 'app/site.bicep' = {
     serviceName: 'app'
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
+    requestsPerMinute: requestsPerMinute
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     storageName: storage.outputs.name
     deploymentContainerName: storage.outputs.deploymentContainerName

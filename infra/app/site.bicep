@@ -24,6 +24,11 @@ param instanceMemoryMB int
 @maxValue(1000)
 param maximumInstanceCount int
 
+@description('Requests that one signed-in principal may make in a minute in one tenant, over all instances.')
+@minValue(20)
+@maxValue(1000000)
+param requestsPerMinute int
+
 @description('Subnet the app sends from; empty for none.')
 param subnetId string
 
@@ -150,12 +155,14 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
       // the app: settings.py
       AZURE_AUTHORITY_HOST: environment().authentication.loginEndpoint
       AZURE_CLIENT_ID: appIdentityClientId
+      DRIFT_API_AUDIENCE: identifierUri
       DRIFT_APP_CLIENT_ID: appClientId
       DRIFT_ARM_ENDPOINT: environment().resourceManager
       DRIFT_BLOB_ENDPOINT: storage.properties.primaryEndpoints.blob
       DRIFT_KEY_VAULT_URL: vaultUri
       DRIFT_PLATFORM_DIRECTORY_ID: platformDirectoryId
       DRIFT_QUEUE_ENDPOINT: storage.properties.primaryEndpoints.queue
+      DRIFT_REQUESTS_PER_MINUTE: string(requestsPerMinute)
       DRIFT_TABLE_ENDPOINT: storage.properties.primaryEndpoints.table
     }
   }
