@@ -39,7 +39,7 @@ AUTHORITIES = {
 }
 # What the platform sets in the app's own processes, on one plan or another (EnvironmentSettingNames of the Functions
 # host). WEBSITE_HOSTNAME is not among them: Core Tools set it on a developer's machine.
-MARKS_OF_AZURE = (
+PLATFORM_MARKS = (
     "WEBSITE_INSTANCE_ID",
     "WEBSITE_SITE_NAME",
     "WEBSITE_SKU",
@@ -101,7 +101,7 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Raises SettingError, naming the setting, when the app must not start like this."""
-    in_azure = any(environment.get(mark) for mark in MARKS_OF_AZURE)
+    in_azure = any(environment.get(mark) for mark in PLATFORM_MARKS)
     settings = Settings(
         storage_connection_string=environment.get("DRIFT_STORAGE_CONNECTION_STRING", ""),
         table_endpoint=_endpoint(environment, "DRIFT_TABLE_ENDPOINT"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from settings import MARKS_OF_AZURE, SettingError, read_settings
+from settings import PLATFORM_MARKS, SettingError, read_settings
 
 LOCAL = {
     "DRIFT_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
@@ -62,7 +62,7 @@ def test_unsafe_start_in_azure_is_refused(change: dict[str, str], named: str) ->
         read_settings(AZURE | change)
 
 
-@pytest.mark.parametrize("mark", MARKS_OF_AZURE)
+@pytest.mark.parametrize("mark", PLATFORM_MARKS)
 def test_development_sign_in_cannot_be_switched_on_in_azure(mark: str) -> None:
     """Whichever of its marks the platform sets, and whatever else is set."""
     azure = {name: value for name, value in AZURE.items() if name != "WEBSITE_INSTANCE_ID"}
