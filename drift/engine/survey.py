@@ -21,11 +21,11 @@ from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
 from drift.engine.recognition import (
     UNKNOWN,
+    Digester,
     Row,
     arrange,
     collate,
     holds_bookkeeping,
-    make_digest,
     order,
     trim,
 )
@@ -135,7 +135,8 @@ class Survey:
     def __init__(self, previous: SnapshotIndex | None, *, secret_key: bytes) -> None:
         self._previous = previous
         self._secret_key = secret_key
-        self._digest = make_digest(secret_key)
+        self._digester = Digester(secret_key)
+        self._digest = self._digester.digest
         comparable = (
             previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION
         )
@@ -197,7 +198,7 @@ class Survey:
 
     def _find_raw(self, rows: Iterable[Row]) -> list[_Unknown]:
         rows, seen = list(rows), self._seen
-        raws = list(map(self._digest, rows))
+        raws = self._digester.digest_all(rows)
         positions = list(map(self._by_raw.get, raws))
         rest = [
             (bytes(row), (raw, UNKNOWN, UNKNOWN, UNKNOWN))

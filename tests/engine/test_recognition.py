@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from drift.engine.canonical import canonicalise
 from drift.engine.facts import FactKind, facts_for
 from drift.engine.recognition import (
+    Digester,
     arrange,
     collate,
     holds_bookkeeping,
-    make_digest,
     order,
     trim,
 )
@@ -204,23 +204,25 @@ def test_trimming_takes_whole_members_only() -> None:
 
 def test_digests_depend_on_every_byte_and_on_the_key() -> None:
     row = bytes(range(256)) * 20
-    digest = make_digest(KEY)
-    assert (len(digest(row)), digest(row)) == (16, make_digest(KEY)(memoryview(row)))
+    digest = Digester(KEY).digest
+    assert (len(digest(row)), digest(row)) == (16, Digester(KEY).digest(memoryview(row)))
     others = [row[:at] + bytes([row[at] ^ 1]) + row[at + 1 :] for at in range(0, len(row), 7)]
+    assert Digester(KEY).digest_all([row, b"", row]) == [digest(row), digest(b""), digest(row)]
+    assert Digester(KEY).digest_all([]) == []
     others += [row[:-1], row + b"\0", b"", row[16:] + row[:16]]
     assert len({digest(other) for other in others} | {digest(row)}) == len(others) + 1
-    assert make_digest(b"another tenant's")(row) != digest(row)
+    assert Digester(b"another tenant's").digest(row) != digest(row)
 
 
 def test_no_secret_of_a_resource_is_shown_as_the_key_of_the_digests() -> None:
     """A stand-in is seen by everybody who sees findings. It must not give away how to make two rows agree."""
     shown = bytes.fromhex(hash_secret("recognition", KEY).removeprefix("hmac:"))
-    assert AESGCM(shown).encrypt(bytes(12), b"", b"row") != make_digest(KEY)(b"row")
+    assert AESGCM(shown).encrypt(bytes(12), b"", b"row") != Digester(KEY).digest(b"row")
 
 
 def test_digests_tell_nothing_about_their_key() -> None:
     """Of rows of one length, a polynomial hash of the sum is the sum of the hashes: who sees three, knows a fourth."""
     rows = [bytes([first]) + b"0123456789abcdef" for first in (1, 2, 4, 1 ^ 2 ^ 4)]
-    numbers = [int.from_bytes(make_digest(KEY)(row), "big") for row in rows]
+    numbers = [int.from_bytes(Digester(KEY).digest(row), "big") for row in rows]
     assert numbers[0] ^ numbers[1] ^ numbers[2] != numbers[3]
-    assert make_digest(KEY)(rows[0]) == make_digest(KEY)(rows[0])
+    assert Digester(KEY).digest(rows[0]) == Digester(KEY).digest(rows[0])
