@@ -9,6 +9,7 @@ import pytest
 
 from drift.engine.canonical import DEEPEST, canonicalise, identify
 from drift.engine.model import Document
+from drift.engine.scalars import fold_location
 from errors import Invalid
 from tests.engine.documents import KEY, vnet
 
@@ -98,6 +99,15 @@ def test_canonicalise_ids_types_and_locations_without_letter_case() -> None:
     assert len(digests) == 1
     assert canonical({"path": "/Health"}).digest != canonical({"path": "/health"}).digest
     assert canonical({"mode": "On"}).digest != canonical({"mode": "on"}).digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("West Europe", "westeurope"), ("North Central US (Stage)", "northcentralusstage")],
+)
+def test_canonicalise_one_region_in_its_forms(one: str, other: str) -> None:
+    assert fold_location(one) == fold_location(other)
+    assert fold_location(one) != fold_location("North Europe")
 
 
 def test_canonicalise_one_instant_in_its_forms() -> None:
