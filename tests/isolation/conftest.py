@@ -4,24 +4,29 @@ try must not touch or show."""
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
+from api.app import create_app
 from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product, principal_header
 from settings import Settings
+from tenancy import retry
 from tenancy.deployment import Deployment
 from tenancy.principal import PLATFORM_ROLE
 from tests.drift.host import Host
 from tests.drift.watched import Watched
 from tests.isolation.cast import Cast
 from tests.isolation.planted import Cellar, Planted, State, plant
+from tests.isolation.proxy import Proxy, Shaky
 from tests.isolation.watch import Watch
 
 Settle = Callable[[], Awaitable[Planted]]
@@ -45,6 +50,14 @@ async def cellar(deployment: Deployment, settings: Settings) -> AsyncIterator[Ce
 @pytest.fixture(scope="session")
 async def host(deployment: Deployment, cellar: Cellar) -> Host:
     host = Host(deployment, cellar.queues)
+    await host.prepare()
+    return host
+
+
+@pytest.fixture
+async def quiet(host: Host, cellar: Cellar) -> Host:
+    """Queues with nothing in them, for tests that let the consumers run."""
+    cellar.known = None
     await host.prepare()
     return host
 
@@ -133,7 +146,10 @@ async def wire(url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 async def find_whole(cellar: Cellar, foreign: Planted, host: Host) -> State:
     """All that is the tenant's, a waiting message too."""
-    if not any(one["tenant_id"] == foreign.tenant_id for one in await cellar.messages()):
+    if any(one["tenant_id"] == foreign.tenant_id for one in await cellar.messages()):
+        if cellar.known:
+            return cellar.known
+    else:
         message = {"version": 1, "tenant_id": foreign.tenant_id}
         await host.put("scan-tenant", message | {"scan_id": foreign.ids["scan_id"]})
     return await cellar.state_of(foreign.tenant_id)
@@ -151,10 +167,36 @@ async def watch(
     caplog.set_level(logging.INFO)
     for name in ("azure", "httpx2"):  # every request that storage is sent; they are dear to collect
         caplog.set_level(logging.WARNING, logger=name)
-    before = cellar.known or await find_whole(cellar, foreign, host)
+    before = await find_whole(cellar, foreign, host)
     cellar.known = None  # whoever fails leaves nothing to be believed
     watch = Watch(cellar, own, foreign, wire, datetime.now(UTC), before)
     caplog.clear()  # what was logged while this looked into the vault
     yield watch
     await watch.check(caplog)
     cellar.known = before
+
+
+@pytest.fixture
+async def shaky(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shaky]:
+    # Patience is tested elsewhere; here it would only take time.
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    monkeypatch.setitem(retry.call_with_retry.__kwdefaults__, "budget", 1.0)
+    connection = settings.storage_connection_string
+    async with (
+        Proxy(_port(connection, "Table")) as tables,
+        Proxy(_port(connection, "Queue")) as queues,
+    ):
+        for proxy in (tables, queues):
+            connection = connection.replace(f":{proxy.target}/", f":{proxy.port}/")
+        deployment = Deployment(replace(settings, storage_connection_string=connection))
+        app = create_app(lambda: deployment)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield Shaky(deployment, client, (tables, queues))
+        await deployment.close()
+
+
+def _port(connection: str, service: str) -> int:
+    found = re.search(rf"{service}Endpoint=http://127\.0\.0\.1:(\d+)/", connection)
+    assert found
+    return int(found[1])
