@@ -177,10 +177,14 @@ async def watch(
 
 
 @pytest.fixture
-async def shaky(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shaky]:
-    # Patience is tested elsewhere; here it would only take time.
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long storage and vault are waited for is tested elsewhere; here it would only take time."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     monkeypatch.setitem(retry.call_with_retry.__kwdefaults__, "budget", 1.0)
+
+
+@pytest.fixture
+async def shaky(settings: Settings, impatient: None) -> AsyncIterator[Shaky]:
     connection = settings.storage_connection_string
     async with (
         Proxy(_port(connection, "Table")) as tables,
