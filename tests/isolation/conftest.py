@@ -92,8 +92,12 @@ async def watch_new(
 
 
 @pytest.fixture(scope="session")
-def settle(watch_new: WatchNew, deployment: Deployment, azure: AzureAdmin) -> Settle:
+def settle(
+    watch_new: WatchNew, deployment: Deployment, azure: AzureAdmin, host: Host, cellar: Cellar
+) -> Settle:
     async def make() -> Planted:
+        cellar.known = None
+        await host.prepare()  # its scans run whatever waits
         before = await azure.settings()
         await azure.settings(quota=10_000)  # none that a test could meet by accident
         canary = f"canary-{uuid.uuid4().hex}"
@@ -146,10 +150,9 @@ async def wire(url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 async def find_whole(cellar: Cellar, foreign: Planted, host: Host) -> State:
     """All that is the tenant's, a waiting message too."""
-    if any(one["tenant_id"] == foreign.tenant_id for one in await cellar.messages()):
-        if cellar.known:
-            return cellar.known
-    else:
+    if cellar.known:
+        return cellar.known
+    if not any(one["tenant_id"] == foreign.tenant_id for one in await cellar.messages()):
         message = {"version": 1, "tenant_id": foreign.tenant_id}
         await host.put("scan-tenant", message | {"scan_id": foreign.ids["scan_id"]})
     return await cellar.state_of(foreign.tenant_id)

@@ -43,6 +43,7 @@ class Cellar:
     queues: QueueServiceClient
     secrets: SecretClient
     known: State | None = None  # of the tenant under attack, since the last test that watched it
+    seen: list[dict[str, Any]] = field(default_factory=list)  # all messages of the last look
 
     async def messages(self) -> list[dict[str, Any]]:
         """What waits in the queues, as far as a look without taking shows it."""
@@ -52,15 +53,12 @@ class Cellar:
             for message in await client.peek_messages(max_messages=32):
                 body = json.loads(base64.b64decode(message.content))
                 found.append({"queue": queue, **body})
+        self.seen = found
         return found
 
     async def state_of(self, tenant_id: str) -> State:
         """Everything that is a tenant's: rows, index rows that name it, secrets with their values, messages."""
-        found: State = {}
-        rows = await asyncio.gather(*(self._rows(table, tenant_id) for table in Table))
-        for table, entities in zip(Table, rows, strict=True):
-            for entity in entities:
-                found["row", table, entity["RowKey"]] = entity
+        found = await self.rows_of(tenant_id)
         for entity in await self._index(tenant_id):
             found["index", entity["PartitionKey"], entity["RowKey"]] = entity
         for name, secret in (await self._secrets(tenant_id)).items():
@@ -69,6 +67,15 @@ class Cellar:
             if message["tenant_id"] == tenant_id:
                 found["message", message["queue"], json.dumps(message, sort_keys=True)] = True
         return found
+
+    async def rows_of(self, tenant_id: str) -> State:
+        """Its rows alone."""
+        rows = await asyncio.gather(*(self._rows(table, tenant_id) for table in Table))
+        return {
+            ("row", table, entity["RowKey"]): entity
+            for table, entities in zip(Table, rows, strict=True)
+            for entity in entities
+        }
 
     async def audit_of(self, tenant_id: str) -> list[dict[str, Any]]:
         return await self._rows(Table.AUDIT, tenant_id)
@@ -160,7 +167,7 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     assert (await watched.scan())["status"] == "complete"
     finding = await watched.finding()
     await watched.decide(finding, "acknowledge", reason=canary)
-    planted.ids["finding_id"] = finding["id"]
+    planted.ids |= {"finding_id": finding["id"], "key": finding["resourceKey"]}
     for role in ("viewer", "operator", "application"):
         planted.people[role] = await _add_user(planted, role)
     await renew(planted)

@@ -23,6 +23,7 @@ CHILD_IDS = (
     "baseline_id",
     "scan_id",
     "finding_id",
+    "key",
     "rule_id",
     "user_id",
     "invitation_id",

@@ -10,7 +10,6 @@ import pytest
 from errors import NotFound
 from tests.drift.host import CONSUMERS, Host
 from tests.isolation.cast import Cast
-from tests.isolation.conftest import Settle
 from tests.isolation.planted import Cellar, Planted
 
 MOST_TRIES = 5
@@ -27,17 +26,12 @@ def message(tenant_id: str, planted: Planted) -> dict[str, Any]:
     }
 
 
-async def rows_of(cellar: Cellar, one: Planted) -> dict[Any, Any]:
-    state = await cellar.state_of(one.tenant_id)
-    return {key: value for key, value in state.items() if key[0] != "message"}
-
-
 @pytest.mark.parametrize("queue", CONSUMERS)
 async def test_e01_e03_message_with_ids_of_another_tenant_does_nothing(
     quiet: Host, cellar: Cellar, own: Planted, foreign: Planted, queue: str
 ) -> None:
     """The tenant of the message counts; its ids are looked for in that tenant, and are not there."""
-    before = await rows_of(cellar, own), await rows_of(cellar, foreign)
+    before = await cellar.rows_of(own.tenant_id), await cellar.rows_of(foreign.tenant_id)
     azure = own.watched.azure
     await azure.clear_requests()
     mixed = message(own.tenant_id, foreign) | {"notice_id": f"{foreign.ids['scan_id']}.x"}
@@ -46,7 +40,7 @@ async def test_e01_e03_message_with_ids_of_another_tenant_does_nothing(
     assert (await azure.requests())["counts"] == {}
     assert {type(one) for one in errors} <= {NotFound}
     assert len(errors) in {0, MOST_TRIES}  # then it was given up, and marked in nobody's tenant
-    assert (await rows_of(cellar, own), await rows_of(cellar, foreign)) == before
+    assert (await cellar.rows_of(own.tenant_id), await cellar.rows_of(foreign.tenant_id)) == before
     assert await quiet.waiting(queue) == 0
 
 
@@ -54,7 +48,7 @@ async def test_e01_e03_message_with_ids_of_another_tenant_does_nothing(
 async def test_e02_message_for_no_tenant_or_a_closed_one_is_dropped(
     quiet: Host, cellar: Cellar, cast: Cast, foreign: Planted, queue: str
 ) -> None:
-    before = await rows_of(cellar, foreign)
+    before = await cellar.rows_of(foreign.tenant_id)
     azure = foreign.watched.azure
     await azure.clear_requests()
     closed = [one.tenant_id for one in cast.shut.values()]
@@ -62,14 +56,13 @@ async def test_e02_message_for_no_tenant_or_a_closed_one_is_dropped(
         await quiet.put(queue, message(tenant_id, foreign))
     assert await quiet.drain() == []
     assert (await azure.requests())["counts"] == {}
-    assert await rows_of(cellar, foreign) == before
+    assert await cellar.rows_of(foreign.tenant_id) == before
 
 
 async def test_e05_late_message_is_held_against_the_baseline_of_today(
-    quiet: Host, settle: Settle
+    quiet: Host, lodging: Planted
 ) -> None:
-    planted = await settle()
-    watched = planted.watched
+    watched = lodging.watched
     assert await quiet.drain() == []
     (finding,) = await watched.findings()
     _, bodies = await watched.fan_out()
@@ -104,11 +97,11 @@ async def test_e06_odd_message_is_poison_once(
     odd = body.replace(b"{id}", tenant_id.encode()).replace(b"{ID}", tenant_id.upper().encode())
     if len(odd) > 40_000:  # base64 of it is over what a message holds
         odd = odd[:40_000]
-    before = await rows_of(cellar, foreign)
+    before = await cellar.rows_of(foreign.tenant_id)
     for queue in ("scan-tenant", "scan-subscription", "notices"):
         await quiet.put(queue, odd)
     errors = await quiet.drain()
     assert len(errors) == 3 * MOST_TRIES
     for queue in CONSUMERS:
         assert await quiet.waiting(queue) == 0
-    assert await rows_of(cellar, foreign) == before
+    assert await cellar.rows_of(foreign.tenant_id) == before

@@ -43,8 +43,8 @@ def body_of(own: Planted, *resources: Any) -> bytes:
 async def test_g01_compressed_body_is_not_unpacked(
     watch: Watch, cast: Cast, own: Planted, encoding: str
 ) -> None:
-    """A few kilobytes that would be a hundred megabytes: nobody here unpacks a request."""
-    bomb = b" " * (20 * MEGABYTE)
+    """A few kilobytes that would be a many megabytes: nobody here unpacks a request."""
+    bomb = b" " * (9 * MEGABYTE)
     packed = {
         "gzip": gzip.compress(bomb),
         "gzip, gzip": gzip.compress(gzip.compress(bomb)),
@@ -59,7 +59,7 @@ async def test_g01_compressed_body_is_not_unpacked(
 @pytest.mark.parametrize("declared", [True, False], ids=["declares its size", "does not"])
 def test_g01_stored_pack_that_is_a_bomb_is_corrupt(declared: bool) -> None:
     compressor = zstandard.ZstdCompressor(write_content_size=declared)
-    bomb = compressor.compress(b"\x00" * (300 * MEGABYTE))
+    bomb = compressor.compress(b"\x00" * (100 * MEGABYTE))
     assert len(bomb) < MEGABYTE
     with pytest.raises(Corrupt):
         unpack(bomb)
@@ -93,7 +93,7 @@ async def test_g02_g03_odd_document_is_refused_or_stored_as_it_is(
 ) -> None:
     resource = {**own.watched.account("odd"), "tags": "TAGS"}
     content = body_of(own, resource).replace(b'"TAGS"', tags.encode())
-    before = await cellar.state_of(own.tenant_id)
+    before = await cellar.rows_of(own.tenant_id)
     answer = await upload(watch, cast, own, content)
     if answer.status_code == 201:
         listed = await watch.wire.get(
@@ -103,7 +103,7 @@ async def test_g02_g03_odd_document_is_refused_or_stored_as_it_is(
         assert len(listed.json()["value"]) == 1
     else:
         assert answer.status_code in {400, 413, 422}, answer.text
-        assert await cellar.state_of(own.tenant_id) == before
+        assert await cellar.rows_of(own.tenant_id) == before
 
 
 async def test_g03_body_over_the_limit_is_refused_before_it_is_read(

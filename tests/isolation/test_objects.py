@@ -39,6 +39,25 @@ SPELLINGS = (
     lambda guid: f"{guid}%00",
     lambda guid: f"{guid}\u200b",
 )
+PATHS = (
+    "/api/findings/",
+    "//api/findings",
+    "/api//findings",
+    "/api/findings;x=1",
+    "/api/findings%2f",
+    "/API/findings",
+    "/api/./findings",
+    "/api/me/../findings",
+    "/api/%2e%2e/api/findings",
+    "/api/findings/..;/users",
+    "/api\\findings",
+    "/api/findings%00",
+    "/api/findings%20",
+    "http://127.0.0.1/api/findings",
+    "/%61pi/findings/",
+    "/.",
+    "*",
+)
 
 
 def named(line: Line) -> str:
@@ -61,7 +80,7 @@ async def raw(url: str, method: str, target: str, headers: dict[str, str]) -> tu
     return int(answer.split(" ")[1]), answer
 
 
-@pytest.mark.parametrize("other", ["query", "body", "cookie", "X_Tenant_Id", "X-Forwarded-Tenant"])
+@pytest.mark.parametrize("other", ["query", "body", "header"])
 async def test_b03_tenant_is_named_in_one_place(
     watch: Watch, cast: Cast, own: Planted, foreign: Planted, other: str
 ) -> None:
@@ -76,8 +95,8 @@ async def test_b03_tenant_is_named_in_one_place(
         elif other == "body":
             made["json"] = added
         else:
-            name = "Cookie" if other == "cookie" else other
-            made["headers"][name] = foreign.tenant_id
+            for name in ("Cookie", "X_Tenant_Id", "X-Forwarded-Tenant", "X-Tenant"):
+                made["headers"][name] = foreign.tenant_id
         made["headers"] |= headers
         answer = watch.look(await watch.wire.request(**made), line.name)
         if answer.status_code not in REFUSED:
@@ -113,10 +132,7 @@ def string_parameters() -> list[tuple[str, str]]:
     "text",
     [
         "tenant_id ne ''",
-        "' or PartitionKey ne '",
-        "x' or 1 eq 1 or 'a' eq 'a",
-        "@tenant",
-        "*",
+        "x' or PartitionKey ne '' or 'a' eq 'a",
         "{canary}",
     ],
 )
@@ -218,6 +234,8 @@ async def test_b14_b15_b16_id_has_one_spelling(
         f"{theirs}/../{theirs}", f"..%2f{theirs}", f"%2e%2e/{theirs}", f"..%252f{theirs}", f"/{theirs}", f"{theirs}\\",
     )  # fmt: skip
     odd = [*LITERALS, *(spell(theirs) for spell in SPELLINGS), *tricks]
+    if line is not next(one for one in WITH_PATH_IDS if name in str(list(one.spots()))):
+        odd = odd[::4]  # one line has them all; the type of an id is the same everywhere
     targets = [line.request(own.ids, (place, name, value))["url"] for value in odd]
     answers = await asyncio.gather(
         *(raw(url, line.method, target.replace(" ", "%20"), headers) for target in targets)
@@ -227,38 +245,28 @@ async def test_b14_b15_b16_id_has_one_spelling(
         assert [one for one in foreign.canaries if one in answer] == [], value
 
 
-@pytest.mark.parametrize("spell", SPELLINGS)
 async def test_b16_tenant_has_one_spelling(
-    watch: Watch, url: str, cast: Cast, own: Planted, spell: Any
+    watch: Watch, url: str, cast: Cast, own: Planted
 ) -> None:
-    headers = cast.headers("admin", own)
-    spelled = spell(own.tenant_id)
-    answer = await raw(url, "GET", "/api/settings", headers | {"X-Tenant-Id": spelled})
-    assert answer[0] == 422
-    platform = cast.headers("outside", own)
-    assert (await raw(url, "GET", f"/api/tenants/{spelled}", platform))[0] in REFUSED
+    headers, platform = cast.headers("admin", own), cast.headers("outside", own)
+    for spell in SPELLINGS:
+        spelled = spell(own.tenant_id)
+        answer = await raw(url, "GET", "/api/settings", headers | {"X-Tenant-Id": spelled})
+        assert answer[0] == 422, spelled
+        assert (await raw(url, "GET", f"/api/tenants/{spelled}", platform))[0] in REFUSED
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "/api/findings/", "//api/findings", "/api//findings", "/api/findings;x=1", "/api/findings%2f",
-        "/API/findings",
-        "/api/./findings", "/api/me/../findings", "/api/%2e%2e/api/findings", "/api/findings/..;/users",
-        "/api\\findings",
-        "/api/findings%00", "/api/findings%20", "http://127.0.0.1/api/findings", "/%61pi/findings/", "/.", "*",
-    ],
-)  # fmt: skip
 async def test_b15_path_has_one_spelling(
-    watch: Watch, url: str, cast: Cast, own: Planted, foreign: Planted, target: str
+    watch: Watch, url: str, cast: Cast, own: Planted, foreign: Planted
 ) -> None:
     """Nothing answers for another spelling, and no redirect says where a forged Host leads."""
     headers = cast.headers("neighbour", foreign)
-    status, answer = await raw(url, "GET", target, headers)
-    assert status in REFUSED
-    assert [one for one in foreign.canaries if one in answer] == []
-    status, answer = await raw(url, "GET", target, {"X-Forwarded-Host": "evil.example"})
-    assert "location:" not in answer.lower()
+    for target in PATHS:
+        status, answer = await raw(url, "GET", target, headers)
+        assert status in REFUSED, target
+        assert [one for one in foreign.canaries if one in answer] == [], target
+        forged = {"X-Forwarded-Host": "evil.example", "X-Original-URL": "/api/users"}
+        assert "location:" not in (await raw(url, "GET", target, forged))[1].lower(), target
 
 
 async def test_b17_other_methods_do_nothing(

@@ -101,22 +101,15 @@ async def test_d02_d05_odd_key_is_refused_or_itself(deployment: Deployment, key:
     assert [(row.key, row.values["whose"]) for row in rows] == [("plain", "there")]
 
 
-@pytest.mark.parametrize("key", ODD_KEYS, ids=ascii)
-async def test_d02_odd_key_gets_through_no_route(
-    watch: Watch, cast: Cast, own: Planted, key: str
-) -> None:
+async def test_d02_odd_key_gets_through_no_route(watch: Watch, cast: Cast, own: Planted) -> None:
     headers = cast.headers("admin", own) | {"If-Match": ANY_ETAG, "X-Requested-With": "t"}
-    raw = key.encode("utf-8", "surrogatepass")
-    spelled = "".join(f"%{byte:02x}" for byte in raw)
-    for path in (
-        "/api/rules/{}",
-        "/api/findings/{}",
-        "/api/users/{}",
-        "/api/scans/{}",
-        "/api/baselines/{}/diff?to={}",
-    ):
-        answer = await watch.wire.get(path.format(spelled, spelled), headers=headers)
-        assert answer.status_code in {404, 422}, (path, answer.text)
+    paths = ("rules/{}", "findings/{}", "users/{}", "scans/{}", "baselines/{}/diff?to={}")
+    for key in ODD_KEYS:
+        raw = key.encode("utf-8", "surrogatepass")
+        spelled = "".join(f"%{byte:02x}" for byte in raw)
+        for path in paths:
+            answer = await watch.wire.get(f"/api/{path.format(spelled, spelled)}", headers=headers)
+            assert answer.status_code in {404, 422}, (path, key, answer.text)
 
 
 @pytest.mark.parametrize("pair", [("a", "ab"), ("ab", "ab-"), ("a" * 36, "a" * 37)])

@@ -41,7 +41,7 @@ class Watch:
         logged = "\n".join(f"{one.getMessage()} {one.__dict__}" for one in caplog.records)
         assert [text for text in self.foreign.texts if text in logged] == []
         assert await self.cellar.state_of(self.foreign.tenant_id) == self.before
-        for message in await self.cellar.messages():
+        for message in self.cellar.seen:
             if message["tenant_id"] != self.foreign.tenant_id:
                 held = [one for one in self.foreign.canaries if one in str(message)]
                 assert held == [], message
