@@ -58,6 +58,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(require_unambiguous)],
+        # A path has one spelling. The redirect would also lead to whatever host the request says it was sent to.
+        redirect_slashes=False,
         # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
         telemetry={"auto_configure": False},
     )

@@ -149,7 +149,7 @@ class Organisation:
 NewOrganisation = Callable[[], Awaitable[Organisation]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_organisation(azure: AzureAdmin) -> NewOrganisation:
     async def make() -> Organisation:
         made = Organisation(*(str(uuid.uuid4()) for _ in range(6)))
