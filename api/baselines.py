@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, status
-from pydantic import Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from api.access import Now, Operator, Viewer
+from api.contract import may
+from api.examples import GUID
 from api.findings import ChangeView
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, RowKey, Shape, View
@@ -17,7 +19,7 @@ from drift.baseline_documents import page_differences, page_resources, upload
 from drift.baselines import Baseline, NewBaseline, get_baseline, page_baselines
 from drift.engine.model import ChangeKind
 from drift.subscriptions import get_subscription
-from errors import Invalid
+from errors import Conflict, Invalid, Stale
 from tenancy.ids import SubscriptionId
 
 router = APIRouter(prefix="/api/baselines", tags=["baselines"])
@@ -26,11 +28,31 @@ SubscriptionFilter = Annotated[str | None, Query(alias="subscriptionId", pattern
 
 
 class BaselineBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"subscriptionId": GUID, "name": "after the move"},
+                {
+                    "source": "upload",
+                    "subscriptionId": GUID,
+                    "name": "from the inventory of March",
+                    "activate": False,
+                    "resources": [
+                        {
+                            "id": f"/subscriptions/{GUID}/resourceGroups/shop",
+                            "location": "westeurope",
+                        }
+                    ],
+                },
+            ]
+        }
+    )
+
     source: Literal["live", "upload"] = "live"
     subscription_id: Guid
     name: Name
     note: str = Field(default="", max_length=2000)
-    activate: bool = True
+    activate: StrictBool = True
     resources: list[dict[str, Any]] | None = Field(
         default=None,
         description="with source `upload`: ARM documents, as `az graph query` gives them",
@@ -90,7 +112,12 @@ async def list_baselines(
     return ListOf(value=views, next_link=pager.link(cursor))
 
 
-@router.post("", response_model=BaselineView, status_code=status.HTTP_201_CREATED)
+@router.post(
+    "",
+    response_model=BaselineView,
+    status_code=status.HTTP_201_CREATED,
+    responses=may(Conflict, Stale),
+)
 async def add_baseline(tenant: Operator, body: BaselineBody, now: Now) -> BaselineView:
     """A new version: the newest completely read state (`live`), or the inventory in `resources` (`upload`).
 
@@ -105,24 +132,29 @@ async def add_baseline(tenant: Operator, body: BaselineBody, now: Now) -> Baseli
     return _view(baseline, body.activate)
 
 
-@router.get("/{baseline_id}", response_model=BaselineView)
+@router.get("/{baseline_id}", response_model=BaselineView, name="get_baseline")
 async def get(baseline_id: RowKey, tenant: Viewer) -> BaselineView:
+    """One version."""
     baseline = await get_baseline(tenant.store, baseline_id)
     subscription = await get_subscription(tenant.store, baseline.subscription_id)
     return _view(baseline, subscription.active_baseline == baseline_id)
 
 
-@router.post("/{baseline_id}/activate", response_model=BaselineView)
+@router.post("/{baseline_id}/activate", response_model=BaselineView, responses=may(Conflict, Stale))
 async def activate_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> BaselineView:
+    """From the next scan on the subscription is held against this version; an older one rolls back."""
     return _view(await baselines.activate(tenant, baseline_id, now=now), True)
 
 
-@router.delete("/{baseline_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{baseline_id}", status_code=status.HTTP_204_NO_CONTENT, responses=may(Conflict))
 async def delete_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> None:
+    """Deletes a version. 409 for the active one."""
     await baselines.delete(tenant, baseline_id, now=now)
 
 
-@router.get("/{baseline_id}/resources", response_model=ListOf[ResourceView])
+@router.get(
+    "/{baseline_id}/resources", response_model=ListOf[ResourceView], name="list_baseline_resources"
+)
 async def list_resources(
     baseline_id: RowKey,
     tenant: Viewer,
@@ -140,7 +172,7 @@ async def list_resources(
     )
 
 
-@router.get("/{baseline_id}/diff", response_model=ListOf[DifferenceView])
+@router.get("/{baseline_id}/diff", response_model=ListOf[DifferenceView], responses=may(Conflict))
 async def compare_baselines(
     baseline_id: RowKey,
     tenant: Viewer,

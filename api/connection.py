@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, status
-from pydantic import AwareDatetime, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from api.access import Admin, Now
-from api.shapes import GUID_PATTERN, Guid, ListOf, Shape, View
+from api.contract import may
+from api.shapes import GUID_PATTERN, Guid, ListOf, Moment, Shape, View
 from drift.connection import (
     NewConnection,
     remove_connection,
@@ -17,7 +18,7 @@ from drift.connection import (
     warn_of_expiry,
 )
 from drift.trial import try_connection
-from errors import Invalid, Refused
+from errors import Conflict, Invalid, Refused, Stale
 from tenancy.connections import Connection, ConnectionKind, get_connection
 from tenancy.ids import DirectoryId
 
@@ -49,7 +50,7 @@ class ConnectionBody(Shape):
         description="client secret, or certificate with private key in PEM; kept in Key Vault",
     )
 
-    secret_expires_at: AwareDatetime | None = Field(
+    secret_expires_at: Moment | None = Field(
         default=None, description="when the client secret ends, to be warned 30 days before"
     )
 
@@ -83,12 +84,15 @@ class TestLineView(View):
     command: str = Field(description="the `az` command that does it")
 
 
-@router.get("", response_model=ConnectionView)
+@router.get("", response_model=ConnectionView, name="get_connection")
 async def get(tenant: Admin, now: Now) -> ConnectionView:
+    """How it is read, and when the secret ends; never the secret itself."""
     return view_connection(await get_connection(tenant.store), now)
 
 
-@router.put("", response_model=ConnectionView)
+@router.put(
+    "", response_model=ConnectionView, name="set_connection", responses=may(Conflict, Stale)
+)
 async def put(tenant: Admin, body: ConnectionBody, now: Now) -> ConnectionView:
     """Tries the credential with Entra ID first; a refused one changes nothing."""
     try:
@@ -97,12 +101,18 @@ async def put(tenant: Admin, body: ConnectionBody, now: Now) -> ConnectionView:
         raise Invalid(error.message, field="secret") from error
 
 
-@router.delete("", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("", status_code=status.HTTP_204_NO_CONTENT, name="remove_connection")
 async def delete(tenant: Admin, now: Now) -> None:
+    """Removes it and its secret. Scans then end incomplete, saying so."""
     await remove_connection(tenant, now=now)
 
 
-@router.post("/test", response_model=ListOf[TestLineView])
+@router.post(
+    "/test",
+    response_model=ListOf[TestLineView],
+    name="test_connection",
+    responses=may(Conflict, Refused),
+)
 async def test(tenant: Admin) -> ListOf[TestLineView]:
     """Line by line: token, directory, subscriptions, and of each: read, Resource Graph, change history."""
     lines = await try_connection(tenant)

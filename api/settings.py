@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.access import Admin, IfMatch, Now, Viewer
+from api.contract import gives
 from api.shapes import Shape, View
 from drift.engine.model import Severity
 from drift.preferences import Preferences, Scope, get_preferences
@@ -35,6 +36,19 @@ class ScopeBody(Shape):
 
 
 class SettingsBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "schedule": "0 */6 * * *",
+                    "scope": {"excludeGroups": ["sandbox"]},
+                    "notify": ["critical", "high"],
+                    "retentionDays": 365,
+                }
+            ]
+        }
+    )
+
     schedule: str = Field(
         default="0 * * * *",
         max_length=100,
@@ -43,7 +57,7 @@ class SettingsBody(Shape):
     )
     scope: ScopeBody = ScopeBody()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
-    retention_days: int = Field(default=365, ge=7, le=3650)
+    retention_days: int = Field(default=365, ge=7, le=3650, strict=True)
 
     def to_preferences(self) -> Preferences:
         return Preferences(self.schedule, self.scope.to_scope(), self.notify, self.retention_days)
@@ -63,17 +77,19 @@ class SettingsView(View):
     retention_days: int
 
 
-@router.get("", response_model=SettingsView)
+@router.get("", response_model=SettingsView, responses=gives("ETag"))
 async def get_settings(tenant: Viewer, response: Response) -> SettingsView:
+    """The settings, with the ETag that a change needs."""
     stored = await get_preferences(tenant.store)
     response.headers["ETag"] = stored.etag
     return SettingsView.model_validate(stored.preferences)
 
 
-@router.put("", response_model=SettingsView)
+@router.put("", response_model=SettingsView, name="change_settings", responses=gives("ETag"))
 async def put_settings(
     tenant: Admin, body: SettingsBody, etag: IfMatch, now: Now, response: Response
 ) -> SettingsView:
+    """Replaces all of them. A change of the schedule counts from now on."""
     preferences = body.to_preferences()
     response.headers["ETag"] = await change_preferences(tenant, preferences, etag=etag, now=now)
     return SettingsView.model_validate(preferences)
