@@ -15,6 +15,7 @@ from api import (
     home,
     me,
     resources,
+    reference,
     rules,
     scans,
     settings,
@@ -32,6 +33,7 @@ from tenancy.deployment import Deployment
 
 ROUTERS = (
     home,
+    reference,
     me,
     tenants,
     settings,

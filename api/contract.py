@@ -271,10 +271,9 @@ def _add_parameters(operation: Json, calls: set[Any], method: str) -> None:
         choices = parameter["schema"].get("anyOf", [])
         if {"type": "null"} in choices:  # it is left out, not sent as null
             parameter["schema"] = next(one for one in choices if one != {"type": "null"})
-    names = []
-    if principal_of in calls:
-        names += ["X-Tenant-Id"]
-        names += ["X-Requested-With"] if method in UNSAFE else []
+    names: list[str] = []
+    names += ["X-Tenant-Id"] if _enters(calls) else []
+    names += ["X-Requested-With"] if method in UNSAFE else []
     names += ["If-Match"] if required_etag in calls else []
     if given or names:
         operation["parameters"] = [*given, *(_reference("parameters", name) for name in names)]

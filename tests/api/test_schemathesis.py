@@ -25,6 +25,13 @@ from tests.drift.watched import Watched
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SEED = 20261123
 PLATFORM = "^/api/tenants"
+EVERYDAY = ("--phases=examples,fuzzing,stateful", "--max-examples=4")
+THOROUGH = ("--phases=examples,coverage,fuzzing,stateful", "--max-examples=25")
+SLOW = (pytest.mark.slow, pytest.mark.timeout(3600))
+DEPTHS = [
+    pytest.param(EVERYDAY, id="everyday"),
+    pytest.param(THOROUGH, id="thorough", marks=SLOW),
+]
 People = dict[str, dict[str, str]]  # name, and the headers that sign in
 
 
@@ -114,7 +121,17 @@ async def try_api(url: str, people: People, folder: Path, *options: str) -> str:
     return output
 
 
-async def test_members_of_two_tenants(url: str, people: People, tmp_path: Path) -> None:
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_admins_of_two_tenants(
+    url: str, people: People, tmp_path: Path, depth: tuple[str, ...]
+) -> None:
     members = {name: said for name, said in people.items() if name != "pia"}
-    options = [f"--exclude-path-regex={PLATFORM}", *os.environ.get("ST", "").split()]
-    await try_api(url, members, tmp_path, *options)
+    await try_api(url, members, tmp_path, f"--exclude-path-regex={PLATFORM}", *depth)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_platform_operator(
+    url: str, people: People, tmp_path: Path, depth: tuple[str, ...]
+) -> None:
+    options = (f"--include-path-regex={PLATFORM}", "--auth-wfc-user=pia")
+    await try_api(url, people, tmp_path, *options, *depth)
