@@ -76,7 +76,7 @@ class BaselineView(View):
     active: bool
 
 
-class ResourceView(View):
+class ContentView(View):
     key: str
     resource_id: str
     resource_type: str
@@ -153,7 +153,7 @@ async def delete_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> No
 
 
 @router.get(
-    "/{baseline_id}/resources", response_model=ListOf[ResourceView], name="list_baseline_resources"
+    "/{baseline_id}/resources", response_model=ListOf[ContentView], name="list_baseline_resources"
 )
 async def list_resources(
     baseline_id: RowKey,
@@ -161,14 +161,14 @@ async def list_resources(
     request: Request,
     size: PageSize = 100,
     token: Token = None,
-) -> ListOf[ResourceView]:
+) -> ListOf[ContentView]:
     """The resources of a version, by type."""
     pager = await tenant_pager(request, tenant)
     rows, cursor = await page_resources(
         tenant.store, baseline_id, after=pager.start(token), limit=size
     )
     return ListOf(
-        value=[ResourceView.model_validate(row) for row in rows], next_link=pager.link(cursor)
+        value=[ContentView.model_validate(row) for row in rows], next_link=pager.link(cursor)
     )
 
 
