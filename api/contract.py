@@ -47,6 +47,8 @@ page cannot send. What several people edit has an ETag: send the one that you re
 
 **Lists** are `{"value": [...], "nextLink": "..."}`; the last page has no `nextLink`.
 
+**Times** are RFC 3339 with a zone. A query parameter or a member of a body that is not in this description is refused.
+
 **Refusals** are `application/problem+json` (RFC 9457) with a stable `code`, which is also in `x-ms-error-code`.
 """
 

@@ -19,6 +19,7 @@ from api.errors import FRAMEWORK, STATUSES
 from api.examples import NO_EXAMPLE
 from api.shapes import Shape
 from dev.demo.client import Product
+from drift.engine.findings import MAX_REASON
 from tests.contract import UNKNOWN, Watched
 
 ROUTES = [
@@ -187,6 +188,12 @@ def test_examples_of_bodies_are_true(model: type[Shape]) -> None:
     assert examples
     for example in examples:
         model.model_validate(example)
+
+
+def test_limits_of_the_engine_are_in_the_document(document: dict[str, Any]) -> None:
+    for body in ("DecisionBody", "AcceptBody", "AcknowledgeBody"):
+        reason = document["components"]["schemas"][body]["properties"]["reason"]
+        assert reason["maxLength"] == MAX_REASON
 
 
 async def test_lists_say_what_is_in_them_and_leave_out_an_empty_link(
