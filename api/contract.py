@@ -9,8 +9,7 @@ said at the route, `responses=may(Conflict)`, and at the model of a body, `examp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -19,9 +18,20 @@ from pydantic.alias_generators import to_camel
 
 from api.access import UNSAFE, entering, platform_of, principal_of, required_etag
 from api.ambiguity import every
-from api.errors import MEANINGS, codes_of, status_of
-from api.examples import ETAG, GUID, example_of
-from api.shapes import GUID_PATTERN
+from api.errors import MEANINGS, codes_of, phrase_of, status_of
+from api.examples import example_of
+from api.vocabulary import (
+    DESCRIPTION,
+    DEVELOPMENT_SIGN_IN,
+    HEADERS,
+    PARAMETER_MEANINGS,
+    PARAMETERS,
+    PROBLEM,
+    PROBLEMS,
+    SIGN_IN,
+    TAGS,
+    Json,
+)
 from errors import (
     DriftError,
     Forbidden,
@@ -33,151 +43,6 @@ from errors import (
     Unauthenticated,
     Unavailable,
 )
-
-Json: TypeAlias = dict[str, Any]
-PROBLEMS = "application/problem+json"
-
-DESCRIPTION = """\
-Watches Azure subscriptions and reports every difference from a baseline that a person would call drift.
-
-**Tenant.** A request is about one tenant: the caller's own. Who belongs to several names one in `X-Tenant-Id`.
-
-**Changes.** POST, PUT, PATCH and DELETE need the header `X-Tenant-Id` or `X-Requested-With`, which a form on a foreign
-page cannot send. What several people edit has an ETag: send the one that you read in `If-Match`.
-
-**Lists** are `{"value": [...], "nextLink": "..."}`; the last page has no `nextLink`.
-
-**Times** are RFC 3339 with a zone. A query parameter or a member of a body that is not in this description is refused.
-
-**Refusals** are `application/problem+json` (RFC 9457) with a stable `code`, which is also in `x-ms-error-code`.
-"""
-
-TAGS = {
-    "me": "Who is signed in, and whether the app is alive.",
-    "tenants": "Tenants of this deployment. The platform operator's; to everybody else they do not exist.",
-    "settings": "A tenant's schedule, scope, severities that notify, and retention.",
-    "connection": "How a tenant's Azure is read. The credential goes to Key Vault and never comes back.",
-    "subscriptions": "What the connection sees, and which of it is monitored.",
-    "baselines": "What the configuration should be: versions, of which one is active.",
-    "scans": "Runs over the monitored subscriptions, and what each could read.",
-    "findings": "What drifted, who did it, and what people decided about it.",
-    "resources": "The inventory, now or at a time before, and how each resource changed.",
-    "rules": "What a tenant does not want to hear about, or wants to hear louder.",
-    "users": "Who may enter a tenant, with which role, and invitations.",
-    "audit": "Who did what in a tenant.",
-}
-
-_PROBLEM: Json = {
-    "type": "object",
-    "description": "RFC 9457. `code` is stable; `detail` is for people.",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": {"type": "string", "const": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string"},
-        "detail": {"type": "string", "description": "what went wrong and what to do"},
-        "errors": {
-            "type": "array",
-            "description": "what is wrong in the request",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-        "scope": {"type": "string", "description": "what could not be read in Azure"},
-        "permission": {"type": "string", "description": "the action that the connection lacks"},
-    },
-}
-
-_PARAMETERS: Json = {
-    "X-Tenant-Id": {
-        "name": "X-Tenant-Id",
-        "in": "header",
-        "required": False,
-        "description": "which tenant; needed by who belongs to several",
-        "schema": {"type": "string", "pattern": GUID_PATTERN},
-        "example": GUID,
-    },
-    "X-Requested-With": {
-        "name": "X-Requested-With",
-        "in": "header",
-        "required": False,
-        "description": "any value; needed for a change without X-Tenant-Id",
-        "schema": {"type": "string", "minLength": 1},
-        "example": "curl",
-    },
-    "If-Match": {
-        "name": "If-Match",
-        "in": "header",
-        "required": True,
-        "description": "the ETag of what you read",
-        "schema": {"type": "string", "minLength": 1},
-        "example": ETAG,
-    },
-}
-
-# What a parameter is, where the route does not say it itself.
-_PARAMETER_MEANINGS = {
-    "actor": "of this one only: the whole of `actor` in an entry",
-    "after": "the id behind which to go on",
-    "baseline_id": "id of the baseline version",
-    "continuationToken": "from `nextLink`; good for a day, for this list and these filters only",
-    "finding_id": "id of the finding",
-    "group": "of this resource group only",
-    "from": "not before this time",
-    "invitation_id": "id of the invitation",
-    "incident": "of this incident only: what one operation in Azure caused",
-    "key": "key of the resource",
-    "maxpagesize": "at most so many at once",
-    "resource": "part of the resource id",
-    "rule_id": "id of the rule",
-    "scan_id": "id of the scan",
-    "severity": "one of these; may be repeated",
-    "since": "last seen at this time or later",
-    "status": "one of these; may be repeated",
-    "subscription": "of this subscription only",
-    "subscriptionId": "of this subscription only",
-    "subscription_id": "id of the Azure subscription",
-    "target": "about this only: the whole of `target` in an entry",
-    "tenant_id": "id of the tenant",
-    "to": "not after this time",
-    "type": "of this resource type only",
-    "user_id": "id of the user",
-}
-
-_HEADERS: Json = {
-    "x-ms-request-id": ("names this answer in the log", GUID, {"format": "uuid"}),
-    "x-ms-error-code": ("the `code` of the problem", "invalid", {}),
-    "ETag": ("the version of what is in the answer, for If-Match", ETAG, {}),
-    "Location": ("where the new one is", f"/api/tenants/{GUID}", {"format": "uri-reference"}),
-    "Retry-After": ("seconds to wait", "5", {"pattern": "^[0-9]+$"}),
-    "WWW-Authenticate": ("how to sign in", "Bearer", {}),
-}
-
-_SIGN_IN: Json = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "A token of Entra ID for this app. App Service authentication checks it.",
-    },
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "AppServiceAuthSession",
-        "description": "The session of App Service authentication, after /.auth/login/aad in a browser.",
-    },
-}
-_DEVELOPMENT_SIGN_IN: Json = {
-    "development": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-MS-CLIENT-PRINCIPAL",
-        "description": "Development only, on this machine: the principal, as App Service would send it.",
-    }
-}
 
 
 def may(*refusals: type[DriftError]) -> dict[int | str, Json]:
@@ -211,15 +76,15 @@ def _document(app: FastAPI, routers: Sequence[APIRouter], development_sign_in: b
     document = get_openapi(
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
     )
-    sign_in = _SIGN_IN | (_DEVELOPMENT_SIGN_IN if development_sign_in else {})
+    sign_in = SIGN_IN | (DEVELOPMENT_SIGN_IN if development_sign_in else {})
     components = document["components"]
     schemas = components["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's; problems look otherwise
         schemas.pop(unused, None)
     _drop_titles(schemas)
-    schemas["Problem"] = _PROBLEM
-    components["parameters"] = _PARAMETERS
-    components["headers"] = {name: _header(name) for name in _HEADERS}
+    schemas["Problem"] = PROBLEM
+    components["parameters"] = PARAMETERS
+    components["headers"] = {name: _header(name) for name in HEADERS}
     components["responses"] = {_name(status): _refusal(status) for status in MEANINGS}
     components["securitySchemes"] = sign_in
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
@@ -261,7 +126,7 @@ def _complete(
 
 def _complete_answer(status: str, answer: Json, schemas: Json) -> None:
     if answer["description"] == "Successful Response":
-        answer["description"] = HTTPStatus(int(status)).phrase
+        answer["description"] = phrase_of(int(status))
     name = "x-ms-request-id"
     answer["headers"] = {name: _reference("headers", name)} | answer.get("headers", {})
     for content in answer.get("content", {}).values():
@@ -272,7 +137,7 @@ def _add_parameters(operation: Json, calls: set[Any], method: str) -> None:
     given = [one for one in operation.get("parameters", []) if one["name"].lower() != "if-match"]
     for parameter in given:
         _drop_titles(parameter)
-        said = _PARAMETER_MEANINGS.get(parameter["name"], "")
+        said = PARAMETER_MEANINGS.get(parameter["name"], "")
         parameter.setdefault("description", said)
         choices = parameter["schema"].get("anyOf", [])
         if {"type": "null"} in choices:  # it is left out, not sent as null
@@ -315,7 +180,7 @@ def _refusal(status: int) -> Json:
     stated = {"status": {"const": status}, "code": {"enum": codes}}
     example = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase_of(status),
         "status": status,
         "code": codes[0],
         "detail": MEANINGS[status],
@@ -333,7 +198,7 @@ def _refusal(status: int) -> Json:
 
 
 def _header(name: str) -> Json:
-    description, example, schema = _HEADERS[name]
+    description, example, schema = HEADERS[name]
     return {
         "description": description,
         "required": True,
@@ -343,7 +208,7 @@ def _header(name: str) -> Json:
 
 
 def _name(status: int) -> str:
-    return HTTPStatus(status).phrase.replace(" ", "")
+    return phrase_of(status).replace(" ", "")
 
 
 def _reference(kind: str, name: str) -> Json:

@@ -68,6 +68,14 @@ MEANINGS = {
 }
 
 
+# As RFC 9110 has them; older Pythons call them otherwise.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def phrase_of(status: int) -> str:
+    return _PHRASES.get(status, HTTPStatus(status).phrase)
+
+
 def codes_of(status: int) -> list[str]:
     """Every `code` that a problem of this status can have."""
     known = {code for number, code in STATUSES.values() if number == status}
@@ -91,7 +99,7 @@ def problem(
 ) -> JSONResponse:
     body = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase_of(status),
         "status": status,
         "code": code,
         "detail": detail,

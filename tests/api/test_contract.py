@@ -14,10 +14,10 @@ from fastapi import FastAPI, Response
 from fastapi.routing import APIRoute
 
 from api.app import ROUTERS, create_app
-from api.contract import TAGS
 from api.errors import FRAMEWORK, STATUSES
 from api.examples import NO_EXAMPLE
 from api.shapes import Shape
+from api.vocabulary import TAGS
 from dev.demo.client import Product
 from drift.engine.findings import MAX_REASON
 from tests.contract import UNKNOWN, Watched
@@ -152,8 +152,19 @@ def test_refusals_follow_from_what_a_route_asks_for(
         assert ("X-Tenant-Id" in headers) == inside, name
         if "If-Match" in headers:
             assert headers["If-Match"]["required"], name
-    assert "Retry-After" in document["components"]["responses"]["TooManyRequests"]["headers"]
-    assert "WWW-Authenticate" in document["components"]["responses"]["Unauthorized"]["headers"]
+    shared = document["components"]["responses"]  # named alike by every Python
+    assert {"UnprocessableContent", "ContentTooLarge"} < set(shared)
+    assert "Retry-After" in shared["TooManyRequests"]["headers"]
+    assert "WWW-Authenticate" in shared["Unauthorized"]["headers"]
+
+
+async def test_headers_of_problems_are_sent(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url) as client:
+        answer = await client.get("/api/me")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["x-ms-error-code"] == answer.json()["code"] == "unauthenticated"
+    assert answer.json()["title"] == "Unauthorized"
 
 
 def test_examples_of_answers_are_true(
