@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+import tomllib
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -135,3 +136,16 @@ async def test_platform_operator(
 ) -> None:
     options = (f"--include-path-regex={PLATFORM}", "--auth-wfc-user=pia")
     await try_api(url, people, tmp_path, *options, *depth)
+
+
+def test_whatever_is_not_checked_has_its_reason() -> None:
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    settings = tomllib.loads(text)
+    assert not any("enabled" in said for said in settings["checks"].values())
+    assert "phases" not in settings
+    for line in text.splitlines():
+        if line.startswith("[[operations]]"):
+            assert len(line.partition("#")[2]) > 20, f"no reason: {line}"
+    for operation in settings["operations"]:
+        checks = operation.get("checks") or operation["phases"]["coverage"]["checks"]
+        assert list(checks) == ["positive_data_acceptance"]
