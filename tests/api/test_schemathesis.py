@@ -30,7 +30,7 @@ EVERYDAY = ("--phases=examples,fuzzing,stateful", "--max-examples=4")
 THOROUGH = ("--phases=examples,coverage,fuzzing,stateful", "--max-examples=25")
 SLOW = (pytest.mark.slow, pytest.mark.timeout(3600))
 DEPTHS = [
-    pytest.param(EVERYDAY, id="everyday"),
+    pytest.param(EVERYDAY, id="everyday", marks=pytest.mark.timeout(900)),
     pytest.param(THOROUGH, id="thorough", marks=SLOW),
 ]
 People = dict[str, dict[str, str]]  # name, and the headers that sign in
