@@ -112,7 +112,7 @@ def _complete(
     _add_parameters(operation, calls, method)
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
-        shown = schemas[content["schema"]["$ref"].rpartition("/")[2]].get("examples", [])
+        shown = schemas[_model_of(content["schema"])].get("examples", [])
         content["examples"] = {f"example{n}": {"value": one} for n, one in enumerate(shown, 1)}
     answers = operation["responses"]
     for status, answer in answers.items():
@@ -122,6 +122,13 @@ def _complete(
         if number >= 400:
             answers[str(number)] = _reference("responses", _name(number))
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _model_of(schema: Json) -> str:
+    """The name of a body's model, which the request may leave out altogether."""
+    choices = [schema, *schema.get("anyOf", [])]
+    reference: str = next(one["$ref"] for one in choices if "$ref" in one)
+    return reference.rpartition("/")[2]
 
 
 def _complete_answer(status: str, answer: Json, schemas: Json) -> None:

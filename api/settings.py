@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field, StrictBool
 
 from api.access import Admin, IfMatch, Now, Viewer
-from api.contract import gives
+from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, RowKey, Shape, View
 from drift.engine.model import Severity
@@ -22,6 +22,7 @@ from drift.preferences import (
     page_changes,
 )
 from drift.tenant_settings import change_preferences, revert_preferences
+from errors import Conflict
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
 
@@ -133,7 +134,7 @@ async def put_settings(
     return SettingsView.model_validate(preferences)
 
 
-@router.get("/history", response_model=ListOf[SettingsChangeView])
+@router.get("/history", response_model=ListOf[SettingsChangeView], name="list_settings_changes")
 async def list_changes(
     tenant: Viewer, request: Request, size: PageSize = 50, token: Token = None
 ) -> ListOf[SettingsChangeView]:
@@ -143,7 +144,7 @@ async def list_changes(
     return ListOf(value=[_view(change) for change in changes], next_link=pager.link(cursor))
 
 
-@router.post("/revert", response_model=SettingsView)
+@router.post("/revert", response_model=SettingsView, responses=gives("ETag") | may(Conflict))
 async def revert_settings(
     tenant: Admin, body: RevertBody, etag: IfMatch, now: Now, response: Response
 ) -> SettingsView:
