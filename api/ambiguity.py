@@ -4,17 +4,20 @@ have no rule at all), so what one check looked at may not be what is used: both 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from fastapi import Request
 
 from errors import Invalid
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # as an escape
 REPEATABLE = frozenset({"status", "severity"})  # query parameters that are lists
 
 
 async def require_unambiguous(request: Request) -> None:
-    """Raises Invalid for a query parameter or a member of a JSON object that comes twice, naming it."""
+    """Raises Invalid for a query parameter or a member of a JSON object that comes twice, naming it, and for a body
+    with half a character in it."""
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if name not in REPEATABLE and names.count(name) > 1:
@@ -27,8 +30,13 @@ async def require_unambiguous(request: Request) -> None:
 def _check_members(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=_once)
+        text = json.dumps(json.loads(body), ensure_ascii=False) if _SURROGATE.search(body) else ""
     except (ValueError, RecursionError):
         return  # no JSON: FastAPI has an answer to that
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # \ud800 alone: JSON can say it, and nothing that is stored can
+        raise Invalid("The body holds half a character, a lone surrogate.", field="body") from None
 
 
 def _once(members: list[tuple[str, Any]]) -> None:
