@@ -8,6 +8,7 @@ right.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,12 +18,13 @@ from fastapi.routing import APIRoute
 
 from errors import Invalid
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # as an escape
 REPEATABLE = frozenset({"status", "severity"})  # query parameters that are lists
 
 
 async def require_unambiguous(request: Request) -> None:
     """Raises Invalid for a query parameter or a member of a JSON object that comes twice, and for a query parameter
-    that the route does not know, naming it."""
+    that the route does not know, naming it; and for a body with half a character in it."""
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if name not in REPEATABLE and names.count(name) > 1:
@@ -49,8 +51,13 @@ def every(dependant: Dependant) -> Iterator[Dependant]:
 def _check_members(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=_once)
+        text = json.dumps(json.loads(body), ensure_ascii=False) if _SURROGATE.search(body) else ""
     except (ValueError, RecursionError):
         return  # no JSON: FastAPI has an answer to that
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # \ud800 alone: JSON can say it, and nothing that is stored can
+        raise Invalid("The body holds half a character, a lone surrogate.", field="body") from None
 
 
 def _once(members: list[tuple[str, Any]]) -> None:

@@ -104,11 +104,11 @@ async def put(
     body: ConnectionBody,
     now: Now,
     response: Response,
-    if_match: Annotated[str | None, Header()] = None,
-    if_none_match: Annotated[str | None, Header(pattern=r"^\*$")] = None,
+    if_match: Annotated[str | None, Header(alias="If-Match")] = None,
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", pattern=r"^\*$")] = None,
 ) -> ConnectionView:
     """Tries the credential with Entra ID first; a refused one changes nothing. Replacing a connection takes `If-Match`
-    with its ETag; the first one takes none, or `If-None-Match: *`."""
+    with its ETag; the first one takes none."""
     before = await find_connection(tenant)
     _check_precondition(before, if_match, if_none_match)
     try:

@@ -16,7 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
-from api.access import UNSAFE, entering, platform_of, principal_of, required_etag
+from api.access import UNSAFE, entering, platform_of, required_etag, signed_in
 from api.ambiguity import every
 from api.errors import MEANINGS, codes_of, phrase_of, status_of
 from api.examples import example_of
@@ -108,7 +108,7 @@ def _complete(
     calls = {dependant.call for dependant in every(route.dependant)}
     if not route.summary:
         operation["summary"] = route.name.replace("_", " ").capitalize()
-    operation["security"] = sign_in if principal_of in calls else []
+    operation["security"] = sign_in if signed_in in calls else []
     _add_parameters(operation, calls, method)
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
@@ -141,7 +141,9 @@ def _complete_answer(status: str, answer: Json, schemas: Json) -> None:
 
 
 def _add_parameters(operation: Json, calls: set[Any], method: str) -> None:
-    given = [one for one in operation.get("parameters", []) if one["name"].lower() != "if-match"]
+    given: list[Json] = operation.get("parameters", [])
+    if required_etag in calls:
+        given = [one for one in given if one["name"].lower() != "if-match"]
     for parameter in given:
         _drop_titles(parameter)
         said = PARAMETER_MEANINGS.get(parameter["name"], "")
@@ -160,11 +162,11 @@ def _add_parameters(operation: Json, calls: set[Any], method: str) -> None:
 def _refusals(route: APIRoute, calls: set[Any], method: str) -> set[int]:
     """The statuses that follow from what the route asks for."""
     kinds: set[type[DriftError]] = {Invalid, Unavailable}
-    if principal_of in calls:
+    if signed_in in calls:
         kinds |= {Unauthenticated, Throttled}
     if platform_of in calls or "{" in route.path:
         kinds |= {NotFound}
-    if principal_of in calls and method in UNSAFE:
+    if signed_in in calls and method in UNSAFE:
         kinds |= {Forbidden}
     if _enters(calls):
         kinds |= {Forbidden, NotFound}
