@@ -29,6 +29,7 @@ SETTINGS = {
     "DRIFT_PLATFORM_DIRECTORY_ID": "00000000-0000-0000-0000-000000000000",
     "WEBSITE_INSTANCE_ID": "bench",
     "WEBSITE_AUTH_ENABLED": "true",
+    "WEBSITE_AUTH_CLIENT_ID": "00000000-0000-0000-0000-000000000000",
 }
 IMPORT = "import function_app"
 # What the first HTTP request adds: the FastAPI app behind every HTTP trigger, and the way to the tables.
