@@ -42,6 +42,11 @@ COMMANDS = {
         locks=(PROJECT / "bench" / "requirements.lock",),
         needs_node=False,
     ),
+    "mutate": Command(
+        "would the tests notice a fault in what keeps tenants apart?   tenancy/roles.py … | --all",
+        ("-m", "dev.mutation"),
+        locks=(PROJECT / "dev" / "mutation" / "requirements.lock",),
+    ),
     "lock": Command(
         "renew the lock files after an edit of requirements or package.json",
         ("-m", "dev.locks"),

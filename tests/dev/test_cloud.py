@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from dev.azurite import Azurite
-from dev.cloud import LocalCloud
+from dev.cloud import LocalCloud, RunningCloud
 
 # The names the app reads; see settings.py and local.settings.sample.json.
 SETTINGS = {
@@ -51,7 +51,7 @@ def test_storage_services_answer(environment: dict[str, str]) -> None:
         assert name in {container.name for container in blobs.list_containers()}
 
 
-def test_two_clouds_share_nothing(storage: str, cloud: LocalCloud) -> None:
+def test_two_clouds_share_nothing(storage: str, cloud: RunningCloud) -> None:
     """Each Azurite takes free ports of its own, so another one on this machine is never mistaken for it."""
     name = f"mine{uuid.uuid4().hex[:12]}"
     with Azurite() as other, QueueServiceClient.from_connection_string(storage) as mine:

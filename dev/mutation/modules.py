@@ -1,0 +1,49 @@
+"""Which modules are mutated, and which tests must notice: those that mirror a module, and the ones named here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# A module that is added to tenancy/ is mutated from its first day.
+PATTERNS = ("tenancy/*.py", "api/paging.py")
+# What is tested where it does its work. Everything else has to be noticed by the tests that mirror it.
+FURTHER_TESTS = {
+    "tenancy/audit.py": ["tests/api/test_audit.py"],
+    "tenancy/invitations.py": ["tests/api/test_users.py"],
+    "tenancy/users.py": ["tests/api/test_users.py"],
+}
+
+
+class ModuleError(Exception):
+    """The message says which module cannot be mutated, and why."""
+
+
+def all_modules(project: Path = PROJECT) -> list[str]:
+    found = [path for pattern in PATTERNS for path in sorted(project.glob(pattern))]
+    return [str(path.relative_to(project)) for path in found if path.name != "__init__.py"]
+
+
+def choose(names: Sequence[str], project: Path = PROJECT) -> list[str]:
+    """The modules of that name, given as a path or as Python imports it. Raises ModuleError."""
+    known = all_modules(project)
+    chosen = []
+    for name in names:
+        path = name if name.endswith(".py") else name.replace(".", "/") + ".py"
+        if path not in known:
+            raise ModuleError(f"{name} is none of the modules that are mutated: {', '.join(known)}")
+        chosen.append(path)
+    return chosen
+
+
+def files_that_test(module: str, project: Path = PROJECT) -> list[str]:
+    """The test files that must notice a mutant of the module. Raises ModuleError where there are none."""
+    path = Path(module)
+    mirrored = str(Path("tests", path.parent, f"test_{path.name}"))
+    files = [mirrored, *FURTHER_TESTS.get(module, [])]
+    there = [file for file in files if (project / file).exists()]
+    if not there:
+        raise ModuleError(f"Nothing tests {module}: write {mirrored}.")
+    return there
