@@ -20,7 +20,7 @@ from dev.mutation.acceptance import (
     read_accepted,
     write_line,
 )
-from dev.mutation.modules import ModuleError, all_modules, choose, files_that_test
+from dev.mutation.modules import ModuleError, all_modules, choose, mirrored_tests
 from dev.mutation.verdicts import VerdictError, Verdicts, read_verdicts
 from dev.mutation.workspace import WORKSPACE, prepare_workspace
 from dev.processes import ProcessError, exit_on_terminate
@@ -57,13 +57,13 @@ def main() -> int:
 
 def mutate(modules: Sequence[str]) -> Verdicts:
     """Each module against its own tests, in one cloud."""
-    found = [(module, files_that_test(module)) for module in modules]
+    found = [(module, mirrored_tests(module)) for module in modules]
     counts: dict[str, int] = {}
     survivors = []
     with LocalCloud(accounts=MOST_ACCOUNTS) as cloud, cloud.lent() as environment:
         for module, tests in found:
-            print(f"{module}: {', '.join(tests)}", flush=True)
-            prepare_workspace([module], tests)
+            print(f"{module}: {tests}", flush=True)
+            prepare_workspace(module, tests)
             verdicts = _run(environment)
             print(f"  {_summary(verdicts.counts)}", flush=True)
             survivors += verdicts.survivors

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from dev.mutation.modules import PROJECT
@@ -21,9 +20,7 @@ COPIED = ("dev", "drift", "settings.py", "errors.py", "function_app.py", "host.j
 TYPE_CHECK = ("-m", "mypy", "--output", "json", "--disable-error-code", "unused-ignore")
 
 
-def prepare_workspace(
-    modules: Iterable[str], tests: Iterable[str], workspace: Path = WORKSPACE
-) -> None:
+def prepare_workspace(module: str, tests: str, workspace: Path = WORKSPACE) -> None:
     """Ready for `mutmut run`; nothing of an earlier run counts, for its tests may have been others."""
     workspace.mkdir(exist_ok=True)
     shutil.rmtree(workspace / "mutants", ignore_errors=True)
@@ -32,18 +29,18 @@ def prepare_workspace(
         if not link.is_symlink():
             link.symlink_to(PROJECT / name)
     own = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    text = f"{own}\n[tool.mutmut]\n{_settings(list(modules), list(tests))}"
+    text = f"{own}\n[tool.mutmut]\n{_settings(module, tests)}"
     (workspace / "pyproject.toml").write_text(text, encoding="utf-8")
 
 
-def _settings(modules: list[str], tests: list[str]) -> str:
+def _settings(module: str, tests: str) -> str:
     settings = {
         "source_paths": list(PACKAGES),
-        "only_mutate": modules,
+        "only_mutate": [module],
         "also_copy": list(COPIED),
-        "pytest_add_cli_args_test_selection": tests,
+        "pytest_add_cli_args_test_selection": [tests],
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist"],
-        "type_check_command": [sys.executable, *TYPE_CHECK, "--cache-dir", "../types", *modules],
+        "type_check_command": [sys.executable, *TYPE_CHECK, "--cache-dir", "../types", module],
         # Every mutant starts from a process that has imported the tests and run none: no loop, thread or connection
         # of an earlier test is inherited.
         "process_isolation": "forkserver",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,34 +33,10 @@ from tenancy.principal import PLATFORM_ROLE, Principal
 from tenancy.queues import Queue
 from tenancy.roles import Permission, Role
 from tenancy.store import Table
-from tenancy.tenants import ROW, Tenant, TenantStatus, User, read_tenant
+from tenancy.tenants import ROW, TenantStatus, User, read_tenant
+from tests.tenancy.people import NOW, someone
 
 PROJECT = Path(__file__).resolve().parents[2]
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def someone(directory_id: str = "", *roles: str) -> Principal:
-    directory = DirectoryId(directory_id or str(uuid.uuid4()))
-    return Principal(directory, ObjectId(str(uuid.uuid4())), "Someone", frozenset(roles), False)
-
-
-@pytest.fixture
-def operator(settings: Settings) -> Principal:
-    return someone(settings.platform_directory_id, PLATFORM_ROLE)
-
-
-@pytest.fixture
-async def context(deployment: Deployment, operator: Principal) -> TenantContext:
-    """A tenant of the test's own, active."""
-    tenant = Tenant(
-        TenantId(str(uuid.uuid4())),
-        "test",
-        DirectoryId(str(uuid.uuid4())),
-        TenantStatus.ACTIVE,
-        NOW,
-        fingerprint_secret="",
-    )
-    return await found(deployment, tenant, operator)
 
 
 async def add_user(context: TenantContext, principal: Principal, role: Role) -> None:
