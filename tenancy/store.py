@@ -275,15 +275,15 @@ class TenantStore:
         return read_row(entity)
 
     def _transaction_step(self, operation: Operation) -> Any:
+        condition = {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
         if operation.write is Write.DELETE:
             entity: dict[str, Any] = {"PartitionKey": self._tenant_id, "RowKey": operation.key}
-            return TransactionOperation.DELETE, entity
+            return TransactionOperation.DELETE, entity, condition if operation.etag else {}
         entity = self._entity(operation.key, operation.values or {})
         if operation.write is Write.INSERT:
             return TransactionOperation.CREATE, entity
         if operation.write is Write.PUT:
             return TransactionOperation.UPSERT, entity, {"mode": UpdateMode.REPLACE}
-        condition = {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
         return TransactionOperation.UPDATE, entity, {"mode": UpdateMode.REPLACE} | condition
 
     async def _own_write(self, client: TableClient, key: str, write: str) -> str:

@@ -270,6 +270,16 @@ async def test_transaction_with_old_etag_is_stale(store: TenantStore) -> None:
         await store.transact(Table.FINDING, [Operation(Write.UPDATE, "a", {"n": 3}, etag)])
 
 
+async def test_deletion_with_an_old_etag_is_stale(store: TenantStore) -> None:
+    """What was changed meanwhile is not what somebody decided to delete."""
+    etag = await store.insert(Table.FINDING, "a", {"n": 1})
+    changed = await store.update(Table.FINDING, "a", {"n": 2}, etag=etag)
+    with pytest.raises(Stale):
+        await store.transact(Table.FINDING, [Operation(Write.DELETE, "a", etag=etag)])
+    await store.transact(Table.FINDING, [Operation(Write.DELETE, "a", etag=changed)])
+    assert await store.find(Table.FINDING, "a") is None
+
+
 async def test_put_all_splits_what_does_not_fit_one_transaction(store: TenantStore) -> None:
     data = bytes(range(256)) * 2800  # 717 kB: five of them are over the 4 MiB of one request
     rows = [(f"p.{number}", split_binary(data)) for number in range(7)]
@@ -496,6 +506,7 @@ async def test_steps_of_a_transaction_name_their_partition() -> None:
         Operation(Write.PUT, "p"),
         Operation(Write.UPDATE, "u", {}, "e"),
         Operation(Write.DELETE, "d"),
+        Operation(Write.DELETE, "c", etag="e"),
     ]
     await behind(client).transact(Table.SCAN, steps)
     kinds = [step[0] for step in client.batches[0]]
@@ -504,13 +515,14 @@ async def test_steps_of_a_transaction_name_their_partition() -> None:
         TransactionOperation.UPSERT,
         TransactionOperation.UPDATE,
         TransactionOperation.DELETE,
+        TransactionOperation.DELETE,
     ]
     places = [(step[1]["PartitionKey"], step[1]["RowKey"]) for step in client.batches[0]]
-    assert places == [("t", "i"), ("t", "p"), ("t", "u"), ("t", "d")]
+    assert places == [("t", "i"), ("t", "p"), ("t", "u"), ("t", "d"), ("t", "c")]
     replace = {"mode": UpdateMode.REPLACE}
     condition = {"etag": "e", "match_condition": MatchConditions.IfNotModified}
     options = [step[2:] for step in client.batches[0]]
-    assert options == [(), (replace,), (replace | condition,), ()]
+    assert options == [(), (replace,), (replace | condition,), ({},), (condition,)]
 
 
 async def test_many_rows_go_in_as_few_transactions_as_fit() -> None:
