@@ -5,18 +5,23 @@ E10, F10.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import azure.identity
 import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import aio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from errors import Conflict, NotFound
 from settings import AUTHORITIES, SettingError, Settings, read_settings
 from tenancy import connections
 from tenancy.access import TenantContext, found
@@ -27,12 +32,15 @@ from tenancy.connections import (
     Connection,
     ConnectionKind,
     Credentials,
+    app_identity,
     make_credential,
+    read_connection,
     read_expiry,
 )
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.principal import PLATFORM_ROLE, Principal
+from tenancy.rows import Row
 from tenancy.store import Table
 from tenancy.tenants import Tenant, TenantStatus
 
@@ -220,3 +228,211 @@ def test_end_of_a_certificate_is_read_from_it() -> None:
     until = NOW + timedelta(days=20)
     assert read_expiry(make_pem(until)) == until
     assert read_expiry("no certificate") is None
+
+
+def test_connection_comes_back_from_its_row_as_it_was() -> None:
+    made = replace(
+        connection(ConnectionKind.CERTIFICATE), secret_name="s", secret_expires_at=NOW, etag="W/1"
+    )
+    values = {
+        "kind": "certificate",
+        "directory_id": made.directory_id,
+        "client_id": made.client_id,
+        "secret_name": "s",
+        "generation": made.generation,
+        "updated_at": NOW,
+        "updated_by": "test",
+        "secret_expires_at": NOW,
+    }
+    assert made.values() == values
+    assert read_connection(Row(ROW, values, "W/1")) == made
+    del values["secret_expires_at"]
+    assert read_connection(Row(ROW, values)) == replace(made, secret_expires_at=None, etag="")
+
+
+async def test_tenant_without_a_connection_is_told_so(credentials, context: TenantContext) -> None:
+    with pytest.raises(NotFound) as absent:
+        await ask(credentials, context)
+    assert absent.value.message == "This tenant has no connection to Azure yet."
+
+
+async def test_two_tasks_that_ask_at_once_get_one(credentials, make) -> None:
+    """Else each would hold tokens that the other does not know, and one would never be closed."""
+    context = await make()
+    first, second = await asyncio.gather(ask(credentials, context), ask(credentials, context))
+    assert first is second
+    assert list(credentials._known) == [context.tenant.tenant_id]
+    assert not credentials._retired
+
+
+async def test_kind_without_a_secret_asks_the_vault_for_none(
+    credentials, context: TenantContext
+) -> None:
+    row = connection(ConnectionKind.FEDERATED)
+    await context.store.put(Table.CONNECTION, ROW, row.values())
+    used = await credentials.of(context.tenant.tenant_id, context.store, None)
+    assert used.token_source.made_of == (row.generation, "")
+    assert used.only_directory == ""
+
+
+async def test_lighthouse_reads_its_own_directory_only(credentials, context: TenantContext) -> None:
+    """The app's identity is shown the subscriptions of all who delegated some."""
+    row = connection(ConnectionKind.LIGHTHOUSE)
+    await context.store.put(Table.CONNECTION, ROW, row.values())
+    used = await credentials.of(context.tenant.tenant_id, context.store, context.vault)
+    assert used.only_directory == row.directory_id
+
+
+async def test_credential_that_is_asked_for_stays(credentials, make, time) -> None:
+    """However long it is in use: only what nobody asked for is idle."""
+    context = await make()
+    held = await ask(credentials, context)
+    for _ in range(3):
+        time.now += IDLE_SECONDS - 1
+        assert await ask(credentials, context) is held
+
+
+async def test_longest_unused_leaves_first(
+    credentials, make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LARGEST_CACHE", 3)
+    first, second, third, fourth = [await make() for _ in range(4)]
+    for context in (first, second, first, third, fourth):
+        await ask(credentials, context)
+    kept = [context.tenant.tenant_id for context in (first, third, fourth)]
+    assert list(credentials._known) == kept[-2:] or list(credentials._known) == kept
+    assert second.tenant.tenant_id not in credentials._known
+
+
+async def test_closing_closes_all_there_is(credentials, make) -> None:
+    one, other = await make(), await make()
+    held = [await ask(credentials, one), await ask(credentials, other)]
+    credentials.forget(one.tenant.tenant_id)
+    credentials.forget(one.tenant.tenant_id)  # again is no harm
+    await credentials.close()
+    assert [used.closed for used in held] == [True, True]
+    assert (len(credentials._known), len(credentials._retired)) == (0, 0)
+
+
+class Made:
+    """An azure-identity class that notes what it is made of."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.arguments = arguments
+        self.options = options
+
+    def get_token(self, scope: str) -> AccessToken:
+        return AccessToken(f"token for {scope}", 0)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "ClientSecretCredential",
+        "CertificateCredential",
+        "ClientAssertionCredential",
+        "ManagedIdentityCredential",
+        "AzureCliCredential",
+    ):
+        monkeypatch.setattr(aio, name, type(name, (Made,), {}))
+    monkeypatch.setattr(azure.identity, "ManagedIdentityCredential", Made)
+
+
+CLOUD = Settings(
+    storage_connection_string="",
+    table_endpoint="",
+    queue_endpoint="",
+    blob_endpoint="",
+    key_vault_url="",
+    authority_host="https://login.microsoftonline.us",
+    arm_endpoint="",
+    client_id="app-identity",
+    app_client_id="app",
+    platform_directory_id="",
+    in_azure=True,
+    managed_identity=True,
+    auth_enabled=True,
+    development_sign_in=False,
+)
+OPTIONS = {
+    "authority": "https://login.microsoftonline.us",
+    "disable_instance_discovery": False,
+    "retry_total": 2,
+    "timeout": 30,
+}
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (ConnectionKind.CLIENT_SECRET, "ClientSecretCredential"),
+        (ConnectionKind.CERTIFICATE, "CertificateCredential"),
+        (ConnectionKind.FEDERATED, "ClientAssertionCredential"),
+        (ConnectionKind.LIGHTHOUSE, "ManagedIdentityCredential"),
+    ],
+)
+def test_credential_of_each_kind_is_made_of_the_connection_and_the_deployments_authority(
+    kind: ConnectionKind, name: str
+) -> None:
+    row = connection(kind)
+    credential: Any = make_credential(row, "secret", CLOUD)
+    assert type(credential).__name__ == name
+    if kind is ConnectionKind.CLIENT_SECRET:
+        assert credential.arguments == (row.directory_id, row.client_id, "secret")
+        assert credential.options == OPTIONS
+    elif kind is ConnectionKind.CERTIFICATE:
+        assert credential.arguments == (row.directory_id, row.client_id)
+        assert credential.options == {"certificate_data": b"secret", **OPTIONS}
+    elif kind is ConnectionKind.LIGHTHOUSE:
+        assert (credential.arguments, credential.options) == ((), {"client_id": "app-identity"})
+    else:
+        directory, client, assertion = credential.arguments
+        assert (directory, client) == (row.directory_id, "app")
+        assert assertion() == "token for api://AzureADTokenExchange/.default"
+        assert credential.options == OPTIONS
+
+
+@pytest.mark.usefixtures("made")
+def test_authority_that_entra_does_not_know_is_not_looked_up_there() -> None:
+    """Discovery would ask Microsoft about a stand-in on this machine."""
+    settings = replace(CLOUD, authority_host="https://127.0.0.1:8443")
+    credential: Any = make_credential(connection(), "secret", settings)
+    assert credential.options == OPTIONS | {
+        "authority": "https://127.0.0.1:8443",
+        "disable_instance_discovery": True,
+    }
+
+
+@pytest.mark.usefixtures("made")
+def test_federation_needs_the_multitenant_app() -> None:
+    with pytest.raises(Conflict) as refused:
+        make_credential(connection(ConnectionKind.FEDERATED), "", replace(CLOUD, app_client_id=""))
+    assert refused.value.message == (
+        "Federated connections need DRIFT_APP_CLIENT_ID, the multitenant app registration."
+    )
+
+
+@pytest.mark.parametrize(("client_id", "given"), [("app-identity", "app-identity"), ("", None)])
+def test_managed_identity_is_the_named_one_or_the_only_one(
+    client_id: str, given: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identities: list[Made] = []
+
+    class Identity(Made):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            identities.append(self)
+
+    monkeypatch.setattr(aio, "ManagedIdentityCredential", Identity)
+    monkeypatch.setattr(azure.identity, "ManagedIdentityCredential", Identity)
+    settings = replace(CLOUD, client_id=client_id)
+    app_identity(settings)
+    make_credential(connection(ConnectionKind.FEDERATED), "", settings)
+    assert [one.options for one in identities] == [{"client_id": given}] * 2
+
+
+@pytest.mark.usefixtures("made")
+def test_developer_is_who_signed_in_with_az() -> None:
+    identity = app_identity(replace(CLOUD, managed_identity=False))
+    assert type(identity).__name__ == "AzureCliCredential"
