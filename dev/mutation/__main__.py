@@ -62,7 +62,7 @@ def mutate(modules: Sequence[str]) -> Verdicts:
     survivors = []
     with LocalCloud(accounts=MOST_ACCOUNTS) as cloud, cloud.lent() as environment:
         for module, tests in found:
-            print(f"{module}: {tests}", flush=True)
+            print(f"{module}: {', '.join(tests)}", flush=True)
             prepare_workspace(module, tests)
             verdicts = _run(environment)
             print(f"  {_summary(verdicts.counts)}", flush=True)

@@ -35,10 +35,12 @@ def choose(names: Sequence[str], project: Path = PROJECT) -> list[str]:
     return chosen
 
 
-def mirrored_tests(module: str, project: Path = PROJECT) -> str:
-    """The tests that must notice a mutant of the module. Raises ModuleError where there are none."""
+def mirrored_tests(module: str, project: Path = PROJECT) -> list[str]:
+    """The files of tests that must notice a mutant of the module: test_store.py, and test_store_failures.py. Raises
+    ModuleError where there are none."""
     path = Path(module)
-    file = str(Path("tests", path.parent, f"test_{path.name}"))
-    if not (project / file).exists():
-        raise ModuleError(f"Nothing tests {module}: write {file}.")
-    return file
+    folder = project / "tests" / path.parent
+    found = [*folder.glob(f"test_{path.stem}.py"), *folder.glob(f"test_{path.stem}_*.py")]
+    if not found:
+        raise ModuleError(f"Nothing tests {module}: write tests/{path.parent}/test_{path.name}.")
+    return sorted(str(file.relative_to(project)) for file in found)

@@ -20,7 +20,7 @@ COPIED = ("dev", "drift", "settings.py", "errors.py", "function_app.py", "host.j
 TYPE_CHECK = ("-m", "mypy", "--output", "json", "--disable-error-code", "unused-ignore")
 
 
-def prepare_workspace(module: str, tests: str, workspace: Path = WORKSPACE) -> None:
+def prepare_workspace(module: str, tests: list[str], workspace: Path = WORKSPACE) -> None:
     """Ready for `mutmut run`; nothing of an earlier run counts, for its tests may have been others."""
     workspace.mkdir(exist_ok=True)
     shutil.rmtree(workspace / "mutants", ignore_errors=True)
@@ -33,12 +33,12 @@ def prepare_workspace(module: str, tests: str, workspace: Path = WORKSPACE) -> N
     (workspace / "pyproject.toml").write_text(text, encoding="utf-8")
 
 
-def _settings(module: str, tests: str) -> str:
+def _settings(module: str, tests: list[str]) -> str:
     settings = {
         "source_paths": list(PACKAGES),
         "only_mutate": [module],
         "also_copy": list(COPIED),
-        "pytest_add_cli_args_test_selection": [tests],
+        "pytest_add_cli_args_test_selection": tests,
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist"],
         "type_check_command": [sys.executable, *TYPE_CHECK, "--cache-dir", "../types", module],
         # Every mutant starts from a process that has imported the tests and run none: no loop, thread or connection

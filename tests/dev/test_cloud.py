@@ -12,7 +12,8 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from dev.azurite import Azurite
-from dev.cloud import LocalCloud, RunningCloud
+from dev.cloud import LENT, LocalCloud, RunningCloud, open_cloud
+from dev.processes import ProcessError
 
 # The names the app reads; see settings.py and local.settings.sample.json.
 SETTINGS = {
@@ -84,3 +85,20 @@ def test_nothing_is_left_after_the_block() -> None:
         assert httpx2.get(url).status_code < 500
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(url)
+
+
+def test_lent_cloud_gives_each_borrower_an_empty_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalCloud(accounts=2) as cloud, cloud.lent() as environment:
+        monkeypatch.setenv(LENT, environment[LENT])
+        httpx2.post(f"{cloud.admin_url}/faults", json={"match": {"path": "^/x"}, "status": 500})
+        with open_cloud() as first, open_cloud() as second:
+            assert httpx2.get(f"{cloud.admin_url}/faults").json()["value"] == []
+            assert first.simulator == second.simulator == cloud.simulator
+            accounts = [one.storage_connection_string for one in (cloud, first, second)]
+            assert len(set(accounts)) == 3
+            for account in accounts:
+                with TableServiceClient.from_connection_string(account) as tables:
+                    assert list(tables.list_tables()) == []
+                    tables.create_table("mine")
+        with pytest.raises(ProcessError, match="lent its last"), open_cloud():
+            pass

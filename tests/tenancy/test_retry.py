@@ -25,7 +25,7 @@ from tenancy.retry import TRANSIENT_STATUSES, call_storage, call_with_retry, rea
 
 
 class Time:
-    """A clock that only `sleep` moves, and jitter that is always in the middle."""
+    """A clock that only `sleep` moves, and jitter that always waits the longest."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -41,7 +41,7 @@ class Time:
 
     def uniform(self, low: float, high: float) -> float:
         self.jitter.add((low, high))
-        return 1.0
+        return high
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ async def test_waits_double_up_to_the_longest_and_end_with_the_budget(time: Time
     with pytest.raises(Unavailable) as gave_up:
         await call_with_retry(failing(*errors), service="Table Storage")
     assert gave_up.value.message == "Table Storage does not answer (503). Try again later."
-    assert gave_up.value.__cause__ is errors[7]
-    assert time.slept == [0.4, 0.8, 1.6, 3.2, 6.4, 8.0, 8.0]
+    assert gave_up.value.__cause__ is errors[6]
+    assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
     assert time.jitter == {(0.75, 1.25)}
 
 
@@ -106,7 +106,7 @@ async def test_budget_may_be_used_to_the_last_second(time: Time) -> None:
 @pytest.mark.parametrize("status", sorted(TRANSIENT_STATUSES | {429}))
 async def test_what_passes_is_tried_again(time: Time, status: int) -> None:
     assert await call_with_retry(failing(answer(status), answer(status)), service="S") == "done"
-    assert time.slept == [0.4, 0.8]
+    assert time.slept == [0.5, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_what_passes_is_tried_again(time: Time, status: int) -> None:
 )
 async def test_broken_connection_is_tried_again(time: Time, error: Exception) -> None:
     assert await call_with_retry(failing(error), service="S") == "done"
-    assert time.slept == [0.4]
+    assert time.slept == [0.5]
     with pytest.raises(Unavailable) as gave_up:
         await call_with_retry(failing(error), service="S", budget=0.3)
     told = f"S does not answer ({type(error).__name__}). Try again later."
@@ -147,7 +147,21 @@ async def test_service_that_says_when_is_obeyed(time: Time, status: int) -> None
     later = answer(status, headers={"Retry-After": "7"})
     sooner = answer(status, headers={"Retry-After": "0"})
     assert await call_with_retry(failing(later, sooner), service="S") == "done"
-    assert time.slept == [7, 0.8]
+    assert time.slept == [7, 1.0]
+
+
+async def test_error_that_came_without_an_answer_says_nothing_of_when(time: Time) -> None:
+    error = HttpResponseError("no")
+    error.status_code = 503
+    assert await call_with_retry(failing(error), service="S") == "done"
+    assert time.slept == [0.5]
+
+
+async def test_budget_is_half_a_minute(time: Time) -> None:
+    """A lease outlives it."""
+    assert await call_with_retry(failing(answer(429, headers={"Retry-After": "30"})), service="S")
+    with pytest.raises(Throttled):
+        await call_with_retry(failing(answer(429, headers={"Retry-After": "31"})), service="S")
 
 
 async def test_longer_wait_than_the_budget_is_told_with_its_length(time: Time) -> None:
