@@ -129,8 +129,8 @@ def _describe(ready: dict[str, Any]) -> Simulator:
 
 @contextmanager
 def open_cloud() -> Iterator[RunningCloud]:
-    """A cloud of this process's own, or what another process lends: its simulated Azure, cleared of faults and of the
-    memory of requests, and a storage account that nobody had before."""
+    """A cloud of this process's own, or what another process lends: its simulated Azure, cleared of faults, secrets
+    and the memory of requests, and a storage account that nobody had before."""
     place = os.environ.get(LENT)
     if place is None:
         with LocalCloud() as cloud:
@@ -150,7 +150,7 @@ def _borrow(place: Path) -> RunningCloud:
         json.dump(lent, file)
         file.truncate()
     simulator = Simulator(**lent["simulator"])
-    for memory in ("faults", "requests"):
+    for memory in ("faults", "requests", "secrets"):
         request = urllib.request.Request(f"{simulator.admin_url}/{memory}", method="DELETE")  # noqa: S310 (loopback)
         urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
     return RunningCloud(further_account(lent["ports"], lent["accounts"]), simulator)

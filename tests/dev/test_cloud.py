@@ -87,12 +87,34 @@ def test_nothing_is_left_after_the_block() -> None:
         httpx2.get(url)
 
 
+def _vault(cloud: RunningCloud) -> SecretClient:
+    environment = cloud.environment()
+    credential = ManagedIdentityCredential(client_id=environment["AZURE_CLIENT_ID"])
+    url = environment["DRIFT_KEY_VAULT_URL"]
+    return SecretClient(url, credential, verify_challenge_resource=False)
+
+
+def _write_secret(cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    with _vault(cloud) as vault:
+        vault.set_secret("left-behind", "x")
+    assert _secret_names(cloud) == ["left-behind"]
+
+
+def _secret_names(cloud: RunningCloud) -> list[str | None]:
+    with _vault(cloud) as vault:
+        return [one.name for one in vault.list_properties_of_secrets()]
+
+
 def test_lent_cloud_gives_each_borrower_an_empty_account(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalCloud(accounts=2) as cloud, cloud.lent() as environment:
         monkeypatch.setenv(LENT, environment[LENT])
+        _write_secret(cloud, monkeypatch)
         httpx2.post(f"{cloud.admin_url}/faults", json={"match": {"path": "^/x"}, "status": 500})
         with open_cloud() as first, open_cloud() as second:
             assert httpx2.get(f"{cloud.admin_url}/faults").json()["value"] == []
+            assert _secret_names(cloud) == []
             assert first.simulator == second.simulator == cloud.simulator
             accounts = [one.storage_connection_string for one in (cloud, first, second)]
             assert len(set(accounts)) == 3
