@@ -21,6 +21,7 @@ from dev.mutation.acceptance import (
     write_line,
 )
 from dev.mutation.modules import ModuleError, all_modules, choose, mirrored_tests
+from dev.mutation.originals import OriginalError, refuse_faulty_originals
 from dev.mutation.verdicts import VerdictError, Verdicts, read_verdicts
 from dev.mutation.workspace import WORKSPACE, prepare_workspace
 from dev.processes import ProcessError, exit_on_terminate
@@ -46,6 +47,7 @@ def main() -> int:
         AcceptanceError,
         ModuleError,
         MutationError,
+        OriginalError,
         ProcessError,
         VerdictError,
     ) as error:
@@ -64,7 +66,7 @@ def mutate(modules: Sequence[str]) -> Verdicts:
         for module, tests in found:
             print(f"{module}: {', '.join(tests)}", flush=True)
             prepare_workspace(module, tests)
-            verdicts = _run(environment)
+            verdicts = _run(module, environment)
             print(f"  {_summary(verdicts.counts)}", flush=True)
             survivors += verdicts.survivors
             for status, count in verdicts.counts.items():
@@ -82,11 +84,12 @@ def _parse() -> argparse.Namespace:
     return options
 
 
-def _run(environment: Mapping[str, str]) -> Verdicts:
+def _run(module: str, environment: Mapping[str, str]) -> Verdicts:
     # One mutant at a time: the simulated Azure has one list of faults for all who ask it.
     _mutmut(environment, "run", "--max-children", "1")
-    results = _mutmut(environment, "results", "--all", "true")
-    return read_verdicts(results, WORKSPACE / "mutants")
+    mutants = WORKSPACE / "mutants"
+    refuse_faulty_originals(module, mutants)
+    return read_verdicts(_mutmut(environment, "results", "--all", "true"), mutants)
 
 
 def _mutmut(environment: Mapping[str, str], *arguments: str) -> str:

@@ -33,6 +33,11 @@ def prepare_workspace(module: str, tests: list[str], workspace: Path = WORKSPACE
     (workspace / "pyproject.toml").write_text(text, encoding="utf-8")
 
 
+def type_check(module: str) -> list[str]:
+    """The command that finds the mutants which mypy refuses, inside mutmut's copy."""
+    return [sys.executable, *TYPE_CHECK, "--cache-dir", "../types", module]
+
+
 def _settings(module: str, tests: list[str]) -> str:
     settings = {
         "source_paths": list(PACKAGES),
@@ -40,7 +45,7 @@ def _settings(module: str, tests: list[str]) -> str:
         "also_copy": list(COPIED),
         "pytest_add_cli_args_test_selection": tests,
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist"],
-        "type_check_command": [sys.executable, *TYPE_CHECK, "--cache-dir", "../types", module],
+        "type_check_command": type_check(module),
         # Every mutant starts from a process that has imported the tests and run none: no loop, thread or connection
         # of an earlier test is inherited.
         "process_isolation": "forkserver",
