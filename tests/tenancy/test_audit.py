@@ -106,6 +106,9 @@ async def test_time_is_that_of_the_entry_though_its_key_is_of_the_hour(
 ) -> None:
     late = NOW + timedelta(minutes=59)
     await record_entry(store, ADA, now=late)
+    ((entry,), _) = await page_entries(store, Filter(), after="", limit=10)
+    key = f"{newest_first(NOW)}.entry.ada"
+    assert entry == Entry(key, late, "ada", "Ada", "platform.enter", "tenant", "")
     assert await read(store, Filter(since=late)) == ["tenant"]
     assert await read(store, Filter(until=late)) == ["tenant"]
     assert await read(store, Filter(until=late - timedelta(minutes=1))) == []
