@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator
 
 import pytest
+from azure.data.tables.aio import TableServiceClient
 
 from settings import Settings
 from tenancy.access import TenantContext, found
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, TenantId
 from tenancy.principal import PLATFORM_ROLE, Principal
+from tenancy.store import Tables, TenantStore
 from tenancy.tenants import Tenant, TenantStatus
 from tests.tenancy.people import NOW, someone
+
+
+@pytest.fixture
+async def tables(storage: str) -> AsyncIterator[Tables]:
+    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
+    yield tables
+    await tables.close()
+
+
+@pytest.fixture
+def store(tables: Tables) -> TenantStore:
+    """The rows of a tenant that has none yet, on storage alone."""
+    return TenantStore(tables, TenantId(str(uuid.uuid4())))
 
 
 @pytest.fixture

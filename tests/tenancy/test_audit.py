@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tenancy.access import TenantContext
 from tenancy.audit import (
     MOST_PAGES,
     Actor,
@@ -23,11 +22,6 @@ from tests.tenancy.people import NOW
 
 ADA, BOB = Actor("ada", "Ada"), Actor("bob", "Bob")
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def store(context: TenantContext) -> TenantStore:
-    return context.store
 
 
 async def read(

@@ -9,7 +9,6 @@ import pytest
 
 from errors import Unavailable
 from tenancy import sightings as module
-from tenancy.access import TenantContext
 from tenancy.audit import Actor
 from tenancy.roles import Role
 from tenancy.sightings import Sighting, Sightings, Way, sightings
@@ -18,11 +17,6 @@ from tests.tenancy.people import NOW
 
 ADA, BOB = Actor("ada", "Ada"), Actor("bob", "Bob")
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def store(context: TenantContext) -> TenantStore:
-    return context.store
 
 
 async def test_visit_is_a_row_of_the_visitor(store: TenantStore) -> None:

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import random
-import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from azure.data.tables.aio import TableServiceClient
 
 from errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from tenancy import store as store_module
 from tenancy.ids import TenantId
 from tenancy.rows import ENTITY_BINARY, join_binary, split_binary
 from tenancy.store import TRANSACTION_LIMIT, Operation, Table, Tables, TenantStore, Write
-
-
-@pytest.fixture
-async def tables(storage: str) -> AsyncIterator[Tables]:
-    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
-    yield tables
-    await tables.close()
-
-
-@pytest.fixture
-def store(tables: Tables) -> TenantStore:
-    return TenantStore(tables, TenantId(str(uuid.uuid4())))
 
 
 async def test_values_come_back_as_they_were(store: TenantStore) -> None:

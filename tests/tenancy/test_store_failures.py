@@ -5,8 +5,6 @@ F01, F02.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +21,7 @@ from azure.data.tables import (
     TransactionOperation,
     UpdateMode,
 )
-from azure.data.tables.aio import TableClient, TableServiceClient
+from azure.data.tables.aio import TableClient
 
 from errors import Conflict, Stale, Unavailable
 from tenancy import retry
@@ -31,18 +29,6 @@ from tenancy import store as store_module
 from tenancy.ids import TenantId
 from tenancy.rows import Value, weigh
 from tenancy.store import Operation, Table, Tables, TenantStore, Write
-
-
-@pytest.fixture
-async def tables(storage: str) -> AsyncIterator[Tables]:
-    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
-    yield tables
-    await tables.close()
-
-
-@pytest.fixture
-def store(tables: Tables) -> TenantStore:
-    return TenantStore(tables, TenantId(str(uuid.uuid4())))
 
 
 class Client:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.data.tables.aio import TableServiceClient
 
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.principal import Principal
@@ -31,13 +29,6 @@ from tenancy.tenants import (
     tenant_role,
 )
 from tests.tenancy.people import NOW, someone
-
-
-@pytest.fixture
-async def tables(storage: str) -> AsyncIterator[Tables]:
-    tables = Tables(TableServiceClient.from_connection_string(storage, retry_total=0))
-    yield tables
-    await tables.close()
 
 
 @pytest.fixture
