@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev.azurite import MOST_ACCOUNTS
@@ -30,7 +32,7 @@ MUTMUT = Path(sys.executable).parent / "mutmut"
 
 
 class MutationError(Exception):
-    """mutmut did not run to its end; the message carries the end of what it printed."""
+    """mutmut did not run, or not to its end; the message carries the end of what it printed."""
 
 
 def main() -> int:
@@ -62,7 +64,7 @@ def mutate(modules: Sequence[str]) -> Verdicts:
     found = [(module, mirrored_tests(module)) for module in modules]
     counts: dict[str, int] = {}
     survivors = []
-    with LocalCloud(accounts=MOST_ACCOUNTS) as cloud, cloud.lent() as environment:
+    with _alone(), LocalCloud(accounts=MOST_ACCOUNTS) as cloud, cloud.lent() as environment:
         for module, tests in found:
             print(f"{module}: {', '.join(tests)}", flush=True)
             prepare_workspace(module, tests)
@@ -72,6 +74,22 @@ def mutate(modules: Sequence[str]) -> Verdicts:
             for status, count in verdicts.counts.items():
                 counts[status] = counts.get(status, 0) + count
     return Verdicts(counts, survivors)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A second run would take the mutants away under the first."""
+    WORKSPACE.mkdir(exist_ok=True)
+    folder = os.open(WORKSPACE, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = "another run is at work in .mutation; wait for its end."
+            raise MutationError(told) from None
+        yield
+    finally:
+        os.close(folder)
 
 
 def _parse() -> argparse.Namespace:
