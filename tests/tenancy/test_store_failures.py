@@ -5,6 +5,7 @@ F01, F02.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -238,6 +239,28 @@ async def test_steps_of_a_transaction_name_their_partition() -> None:
     condition = {"etag": "e", "match_condition": MatchConditions.IfNotModified}
     options = [step[2:] for step in client.batches[0]]
     assert options == [(), (replace,), (replace | condition,), ({},), (condition,)]
+
+
+@pytest.mark.parametrize(("limit", "asked_for"), [(1, 2), (999, 1000), (1000, 1000), (5000, 1000)])
+async def test_page_asks_for_one_row_more_and_never_for_more_than_storage_gives(
+    limit: int, asked_for: int
+) -> None:
+    """Storage refuses to be asked for more than 1,000."""
+    asked = []
+
+    async def query(_: str, **options: Any) -> AsyncIterator[Any]:
+        asked.append(options)
+        for entity in ():
+            yield entity
+
+    client = SimpleNamespace(query_entities=query)
+    await behind(client).page(Table.SCAN, limit=limit)
+    await behind(client).page(Table.SCAN, limit=limit, columns=["n"])
+    keys = ["PartitionKey", "RowKey", "tenant_id"]
+    assert asked == [
+        {"parameters": {"tenant": "t"}, "results_per_page": asked_for, "select": select}
+        for select in (None, [*keys, "n"])
+    ]
 
 
 async def test_many_rows_go_in_as_few_transactions_as_fit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, timedelta
 from types import SimpleNamespace
@@ -204,6 +205,47 @@ async def test_tenants_are_read_page_after_page(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Registry, "page", page)
     assert [one async for one in Registry(SimpleNamespace()).tenants()] == ["a", "b", "c"]
     assert asked == [("", 1000), ("b", 1000)]
+
+
+class Asked:
+    """A table client that has nothing, and remembers the options of what it was asked."""
+
+    def __init__(self) -> None:
+        self.options: list[dict[str, Any]] = []
+
+    async def client(self, _: str) -> Asked:
+        return self
+
+    async def query_entities(self, query: str, **options: Any) -> AsyncIterator[Any]:
+        self.options.append({"query": query, **options})
+        for entity in ():
+            yield entity
+
+    async def get_entity(self, *key: str, **options: Any) -> dict[str, str]:
+        self.options.append({"key": key, **options})
+        return {"status": "active"}
+
+
+@pytest.mark.parametrize(("limit", "asked_for"), [(1, 2), (999, 1000), (1000, 1000), (5000, 1000)])
+async def test_page_asks_for_one_row_more_and_never_for_more_than_storage_gives(
+    limit: int, asked_for: int
+) -> None:
+    """Storage refuses to be asked for more than 1,000."""
+    asked = Asked()
+    await Registry(asked).page(after="x", limit=limit)
+    assert asked.options == [
+        {
+            "query": "PartitionKey gt @after and RowKey eq @row",
+            "parameters": {"after": "x", "row": "tenant"},
+            "results_per_page": asked_for,
+        }
+    ]
+
+
+async def test_question_whether_a_tenant_is_open_reads_nothing_else_of_it() -> None:
+    asked = Asked()
+    assert await Registry(asked).is_open(TenantId("t"))
+    assert asked.options == [{"key": ("t", "tenant"), "select": ["status"]}]
 
 
 async def test_principal_is_led_to_the_tenants_it_was_linked_to(registry: Registry) -> None:
