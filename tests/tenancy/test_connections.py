@@ -197,6 +197,13 @@ async def test_two_tasks_that_ask_at_once_get_one(credentials, make) -> None:
     assert not credentials._retired
 
 
+async def test_credential_in_memory_needs_no_vault(credentials, make) -> None:
+    """Its secret is read once a generation, not at every use."""
+    context = await make()
+    held = await credentials.of(context.tenant.tenant_id, context.store, context.vault)
+    assert await credentials.of(context.tenant.tenant_id, context.store, None) is held
+
+
 async def test_kind_without_a_secret_asks_the_vault_for_none(
     credentials, context: TenantContext
 ) -> None:
