@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import cache
 
@@ -30,6 +31,8 @@ AREAS = (
     "access-review",
     "audit",
 )
+
+logging.getLogger("azure").setLevel(logging.WARNING)  # its clients tell every request otherwise
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 

@@ -20,11 +20,40 @@ ARM_SCOPES = {
     "https://management.usgovcloudapi.net": "https://management.core.usgovcloudapi.net/.default",
     "https://management.chinacloudapi.cn": "https://management.core.chinacloudapi.cn/.default",
 }
-AUTHORITIES = (
-    PUBLIC_AUTHORITY,
-    "https://login.microsoftonline.us",
-    "https://login.chinacloudapi.cn",
+# Authority host -> issuers of its tokens: v2.0, then v1.0 (an app registration says which one its API gets). China's
+# authority has two names.
+AUTHORITIES = {
+    PUBLIC_AUTHORITY: (
+        "https://login.microsoftonline.com/{tenantid}/v2.0",
+        "https://sts.windows.net/{tenantid}/",
+    ),
+    "https://login.microsoftonline.us": (
+        "https://login.microsoftonline.us/{tenantid}/v2.0",
+        "https://sts.windows.net/{tenantid}/",
+    ),
+    "https://login.chinacloudapi.cn": (
+        "https://login.partner.microsoftonline.cn/{tenantid}/v2.0",
+        "https://login.chinacloudapi.cn/{tenantid}/v2.0",
+        "https://sts.chinacloudapi.cn/{tenantid}/",
+    ),
+}
+# What the platform sets in the app's own processes, on one plan or another (EnvironmentSettingNames of the Functions
+# host). WEBSITE_HOSTNAME is not among them: Core Tools set it on a developer's machine.
+PLATFORM_MARKS = (
+    "WEBSITE_INSTANCE_ID",
+    "WEBSITE_SITE_NAME",
+    "WEBSITE_SKU",
+    "WEBSITE_POD_NAME",
+    "CONTAINER_APP_NAME",
 )
+MOST_REQUESTS = (20, 1_000_000)  # what the limit of a principal's requests per minute may be
+
+# Audience of the token exchange of federated credentials, which never leave their cloud.
+PUBLIC_EXCHANGE = "api://AzureADTokenExchange"
+EXCHANGES = {
+    "https://login.microsoftonline.us": "api://AzureADTokenExchangeUSGov",
+    "https://login.chinacloudapi.cn": "api://AzureADTokenExchangeChina",
+}
 
 
 class SettingError(SystemExit):
@@ -46,11 +75,23 @@ class Settings:
     in_azure: bool
     managed_identity: bool  # there is an endpoint that gives out its tokens
     auth_enabled: bool
+    audiences: frozenset[str]  # what a bearer token for this app may name as its audience
+    requests_per_minute: int  # of one principal in one tenant, over all instances
     development_sign_in: bool
 
     @property
     def arm_scope(self) -> str:
         return ARM_SCOPES.get(self.arm_endpoint, ARM_SCOPES[PUBLIC_ARM])
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """Who issues this cloud's tokens: URLs with `{tenantid}` where a directory's id goes."""
+        own = (f"{self.authority_host}/{{tenantid}}/v2.0", AUTHORITIES[PUBLIC_AUTHORITY][1])
+        return AUTHORITIES.get(self.authority_host, own)
+
+    @property
+    def exchange_audience(self) -> str:
+        return EXCHANGES.get(self.authority_host, PUBLIC_EXCHANGE)
 
     @property
     def known_authority(self) -> bool:
@@ -60,7 +101,7 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Raises SettingError, naming the setting, when the app must not start like this."""
-    in_azure = bool(environment.get("WEBSITE_INSTANCE_ID") or environment.get("WEBSITE_SITE_NAME"))
+    in_azure = any(environment.get(mark) for mark in PLATFORM_MARKS)
     settings = Settings(
         storage_connection_string=environment.get("DRIFT_STORAGE_CONNECTION_STRING", ""),
         table_endpoint=_endpoint(environment, "DRIFT_TABLE_ENDPOINT"),
@@ -75,6 +116,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         in_azure=in_azure,
         managed_identity=in_azure or "IDENTITY_ENDPOINT" in environment,
         auth_enabled=environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+        audiences=_audiences(environment),
+        requests_per_minute=_number(environment, "DRIFT_REQUESTS_PER_MINUTE", 1200, MOST_REQUESTS),
         development_sign_in=_flag(environment, "DRIFT_DEVELOPMENT_SIGN_IN"),
     )
     _refuse_unsafe(settings)
@@ -97,6 +140,11 @@ def _refuse_unsafe(settings: Settings) -> None:
         )
     if settings.in_azure and settings.arm_endpoint not in ARM_SCOPES:
         raise SettingError(f"DRIFT_ARM_ENDPOINT must be one of {', '.join(ARM_SCOPES)} in Azure.")
+    if settings.in_azure and not settings.audiences:
+        raise SettingError(
+            "WEBSITE_AUTH_CLIENT_ID is missing, which App Service authentication gives: connect it to an Entra app "
+            "registration, or set DRIFT_API_AUDIENCE to the registration's client id."
+        )
 
 
 def _require(settings: Settings) -> None:
@@ -130,6 +178,22 @@ def _authority(environment: Mapping[str, str]) -> str:
     if value and "://" not in value:
         return f"https://{value}".rstrip("/")
     return _endpoint(environment, "AZURE_AUTHORITY_HOST") or PUBLIC_AUTHORITY
+
+
+def _audiences(environment: Mapping[str, str]) -> frozenset[str]:
+    """Client ids of the app registration in their two spellings, and its own identifier URI where it has one."""
+    named = (environment.get("WEBSITE_AUTH_CLIENT_ID"), environment.get("DRIFT_API_AUDIENCE"))
+    found = {name for name in named if name}
+    return frozenset(found | {f"api://{name}" for name in found if "://" not in name})
+
+
+def _number(
+    environment: Mapping[str, str], name: str, default: int, limits: tuple[int, int]
+) -> int:
+    value = environment.get(name, "") or str(default)
+    if not (value.isascii() and value.isdigit() and limits[0] <= int(value) <= limits[1]):
+        raise SettingError(f"{name} must be a number from {limits[0]} to {limits[1]}.")
+    return int(value)
 
 
 def _flag(environment: Mapping[str, str], name: str) -> bool:

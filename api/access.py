@@ -13,7 +13,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from errors import Forbidden, Invalid, NotFound, PreconditionRequired, Stale
+from errors import DriftError, Forbidden, Invalid, NotFound, PreconditionRequired, Stale
 from tenancy.access import TenantContext, enter, require_platform, tell_denial
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId, read_guid
@@ -44,15 +44,28 @@ TheDeployment = Annotated[Deployment, Depends(deployment_of)]
 Now = Annotated[datetime, Depends(now_of)]
 
 
-def principal_of(request: Request, deployment: TheDeployment) -> Principal:
+async def signed_in(request: Request, deployment: TheDeployment, now: Now) -> Principal:
     if request.method in UNSAFE and not _sent_by_script(request):
         # A form on a foreign page cannot send these headers: cross-site request forgery ends here.
         raise Forbidden("Send the header X-Tenant-Id or X-Requested-With with every change.")
-    return read_principal(request.headers.items(), deployment.settings)
+    headers = request.headers.items()
+    principal = read_principal(headers, deployment.settings)
+    principal = await deployment.bearer_tokens.confirm(headers, principal)
+    deployment.rates.check_outside(principal.key, now=now)
+    return principal
 
 
 def _sent_by_script(request: Request) -> bool:
     return TENANT_HEADER in request.headers or "x-requested-with" in request.headers
+
+
+SignedIn = Annotated[Principal, Depends(signed_in)]
+
+
+async def principal_of(principal: SignedIn, deployment: TheDeployment, now: Now) -> Principal:
+    """For routes outside of tenants: the request counts as one of those."""
+    deployment.rates.admit_outside(principal.key, now=now)
+    return principal
 
 
 ThePrincipal = Annotated[Principal, Depends(principal_of)]
@@ -99,10 +112,17 @@ def entering(permission: Permission) -> Callable[..., Awaitable[TenantContext]]:
     """The dependency that lets a caller with this permission into its tenant."""
 
     async def entered(
-        request: Request, principal: ThePrincipal, deployment: TheDeployment, now: Now
+        request: Request, principal: SignedIn, deployment: TheDeployment, now: Now
     ) -> TenantContext:
-        tenant_id = await chosen_tenant(request, principal, deployment)
-        context = await enter(deployment, principal, tenant_id, now=now)
+        rates = deployment.rates
+        try:
+            tenant_id = await chosen_tenant(request, principal, deployment)
+            rates.check(tenant_id, principal.key, now=now)
+            context = await enter(deployment, principal, tenant_id, now=now)
+            await rates.admit(context.store, principal.key, now=now)
+        except DriftError:
+            rates.admit_outside(principal.key, now=now)  # who gets into no tenant is outside
+            raise
         context.require(permission)
         return context
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import Depends, FastAPI
 
 from api import (
+    approvals,
     audit,
     baselines,
     connection,
@@ -36,6 +37,7 @@ ROUTERS = (
     connection,
     subscriptions,
     baselines,
+    approvals,
     scans,
     findings,
     resources,
@@ -56,6 +58,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(require_unambiguous)],
+        # A path has one spelling. The redirect would also lead to whatever host the request says it was sent to.
+        redirect_slashes=False,
         # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
         telemetry={"auto_configure": False},
     )

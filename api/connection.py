@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Header, Response, status
 from pydantic import AwareDatetime, ConfigDict, Field, SecretStr
 
-from api.access import Admin, Now
+from api.access import Admin, IfMatch, Now, required_etag
 from api.shapes import GUID_PATTERN, Guid, ListOf, Shape, View
 from drift.connection import (
     NewConnection,
+    find_connection,
     remove_connection,
     set_connection,
     warn_of_expiry,
 )
 from drift.trial import try_connection
-from errors import Invalid, Refused
+from errors import Invalid, PreconditionRequired, Refused, Stale
 from tenancy.connections import Connection, ConnectionKind, get_connection
 from tenancy.ids import DirectoryId
 
@@ -84,22 +85,54 @@ class TestLineView(View):
 
 
 @router.get("", response_model=ConnectionView)
-async def get(tenant: Admin, now: Now) -> ConnectionView:
-    return view_connection(await get_connection(tenant.store), now)
+async def get(tenant: Admin, now: Now, response: Response) -> ConnectionView:
+    connection = await get_connection(tenant.store)
+    response.headers["ETag"] = connection.etag
+    return view_connection(connection, now)
 
 
 @router.put("", response_model=ConnectionView)
-async def put(tenant: Admin, body: ConnectionBody, now: Now) -> ConnectionView:
-    """Tries the credential with Entra ID first; a refused one changes nothing."""
+async def put(
+    tenant: Admin,
+    body: ConnectionBody,
+    now: Now,
+    response: Response,
+    if_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header(pattern=r"^\*$")] = None,
+) -> ConnectionView:
+    """Tries the credential with Entra ID first; a refused one changes nothing. Replacing a connection takes `If-Match`
+    with its ETag; the first one takes none, or `If-None-Match: *`."""
+    before = await find_connection(tenant)
+    _check_precondition(before, if_match, if_none_match)
     try:
-        return view_connection(await set_connection(tenant, body.to_new(), now=now), now)
+        connection = await set_connection(tenant, body.to_new(), before=before, now=now)
     except Refused as error:
         raise Invalid(error.message, field="secret") from error
+    response.headers["ETag"] = connection.etag
+    return view_connection(connection, now)
+
+
+def _check_precondition(
+    before: Connection | None, if_match: str | None, if_none_match: str | None
+) -> None:
+    if if_match is not None and if_none_match is not None:
+        raise Invalid("Send If-Match or If-None-Match, not both.", field="If-None-Match")
+    if before is None and if_match is not None:
+        raise Stale("There is no connection to replace. Send no If-Match.")
+    if before is not None and if_none_match is not None:
+        raise Stale("There is a connection already. Read it, and send If-Match with its ETag.")
+    if before is None:
+        return
+    if if_match is None:
+        raise PreconditionRequired("There is a connection. Send If-Match with its ETag.")
+    if required_etag(if_match) != before.etag:
+        raise Stale("Somebody else changed the connection. Read it again.")
 
 
 @router.delete("", status_code=status.HTTP_204_NO_CONTENT)
-async def delete(tenant: Admin, now: Now) -> None:
-    await remove_connection(tenant, now=now)
+async def delete(tenant: Admin, etag: IfMatch, now: Now) -> None:
+    """Also stops a scan that uses it, at its next step."""
+    await remove_connection(tenant, etag=etag, now=now)
 
 
 @router.post("/test", response_model=ListOf[TestLineView])

@@ -80,6 +80,8 @@ async def _product_error(_: Request, error: Exception) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, Invalid):
         members["errors"] = [{"field": error.field, "message": error.message}]
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 wants a 401 to say how to sign in
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if isinstance(error, Unreadable):

@@ -19,6 +19,7 @@ from drift.engine.model import ChangeKind, Severity
 from drift.engine.severities import BuiltInRule, find
 from drift.findings import Filter, Stored, get_finding, page_findings, save_finding
 from drift.notices import page_notices
+from drift.proposals import flaps_of
 from tenancy import audit
 from tenancy.access import TenantContext
 
@@ -92,6 +93,19 @@ class FindingView(View):
     etag: str
 
 
+class FlapView(View):
+    path: str
+    changed: int = Field(description="scans in which it changed")
+    scans: int = Field(description="scans looked at")
+    evidence: str
+
+
+class FindingDetail(FindingView):
+    flapping: tuple[FlapView, ...] = Field(
+        default=(), description="paths that changed in most of the last scans: Azure moves them"
+    )
+
+
 class NoticeView(View):
     id: str = Field(validation_alias="notice_id")
     channel: str
@@ -156,11 +170,14 @@ async def list_findings(
     return ListOf(value=[_view(row) for row in rows], next_link=pager.link(cursor))
 
 
-@router.get("/api/findings/{finding_id}", response_model=FindingView)
-async def get(finding_id: RowKey, tenant: Viewer, response: Response) -> FindingView:
+@router.get("/api/findings/{finding_id}", response_model=FindingDetail)
+async def get(finding_id: RowKey, tenant: Viewer, response: Response) -> FindingDetail:
     stored = await get_finding(tenant.store, finding_id)
     response.headers["ETag"] = stored.etag
-    return _view(stored)
+    flaps = await flaps_of(tenant.store, stored.finding)
+    view = _view(stored)
+    said = {name: getattr(view, name) for name in FindingView.model_fields}
+    return FindingDetail(**said, flapping=tuple(map(FlapView.model_validate, flaps)))
 
 
 @router.post("/api/findings/{finding_id}/acknowledge", response_model=FindingView)

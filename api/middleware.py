@@ -1,5 +1,8 @@
 """What every answer has, whatever the route: a request id, security headers, a body limit, and no stack trace.
 
+The request id is always made here. One that the caller sent, under whatever name, is neither taken over nor answered:
+it stands in logs, where nobody outside decides what is written, and two requests never share one.
+
 It sits inside the FastAPI app: an unhandled error would otherwise fail the function, and the host answers its own 500.
 """
 
@@ -12,6 +15,7 @@ from fastapi import HTTPException
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.depth import LARGEST_DEPTH, is_too_deep
 from api.errors import problem
 
 logger = logging.getLogger(__name__)
@@ -60,14 +64,24 @@ class Guard:
             await problem(500, "internal", detail)(scope, receive, send_decorated)
 
     def _limited(self, receive: Receive) -> Receive:
-        received = 0
+        body = bytearray()
 
         async def receive_limited() -> Message:
-            nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._largest_body:
+            body.extend(message.get("body", b""))
+            if len(body) > self._largest_body:
                 raise HTTPException(413, f"The body is over {self._largest_body} bytes.")
+            if not message.get("more_body"):
+                _check_form(bytes(body))
+                body.clear()
             return message
 
         return receive_limited
+
+
+def _check_form(body: bytes) -> None:
+    """Before anything parses it. JSON in UTF-16 or UTF-32 has zero bytes, in UTF-8 it never does."""
+    if b"\0" in body:
+        raise HTTPException(400, "The body is not JSON in UTF-8.")
+    if is_too_deep(body):
+        raise HTTPException(400, f"The body is nested deeper than {LARGEST_DEPTH} levels.")

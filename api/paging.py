@@ -16,6 +16,7 @@ from fastapi import Query, Request
 from api.access import now_of
 from errors import Invalid
 from tenancy.access import TenantContext
+from tenancy.deployment import OWN, Deployment
 
 TOKEN = "continuationToken"  # noqa: S105 - the name of a query parameter
 LARGEST_PAGE = 200
@@ -68,8 +69,17 @@ class Pager:
 
 async def tenant_pager(request: Request, context: TenantContext) -> Pager:
     """Signed with a key of the tenant's own, so that a token of one tenant means nothing to another."""
-    key = hashlib.sha256(b"continuation|" + await context.fingerprint_key()).digest()
+    key = _derive(await context.fingerprint_key())
     return Pager(request, context.tenant.tenant_id, key, now_of(request))
+
+
+async def platform_pager(request: Request, deployment: Deployment) -> Pager:
+    """Signed with the deployment's own key: a list of the platform's is of no tenant."""
+    return Pager(request, OWN, _derive(await deployment.signing_key()), now_of(request))
+
+
+def _derive(key: bytes) -> bytes:
+    return hashlib.sha256(b"continuation|" + key).digest()
 
 
 def _query(request: Request) -> list[tuple[str, str]]:

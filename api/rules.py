@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 from pydantic import AwareDatetime, Field
 
 from api.access import IfMatch, Now, Operator, Viewer
+from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, Reason, RowKey, Shape, View
 from drift.engine.model import ChangeKind, Severity
 from drift.engine.rules import Action, TenantRule
@@ -21,8 +22,8 @@ from drift.rules import (
     change_rule,
     delete_rule,
     get_rule,
-    get_rules,
     new_rule_id,
+    page_rules,
     preview,
     unused,
 )
@@ -97,11 +98,15 @@ class PreviewView(View):
 
 
 @router.get("", response_model=ListOf[RuleView])
-async def list_rules(tenant: Viewer, now: Now) -> ListOf[RuleView]:
+async def list_rules(
+    tenant: Viewer, request: Request, now: Now, size: PageSize = 100, token: Token = None
+) -> ListOf[RuleView]:
     """All rules, with how often they hit; `unused` ones have hit nothing for 90 days."""
-    rules = await get_rules(tenant.store)
+    pager = await tenant_pager(request, tenant)
+    rules, cursor = await page_rules(tenant.store, after=pager.start(token), limit=size)
     idle = unused(rules, now=now)
-    return ListOf(value=[_view(item, now, item.rule.id in idle) for item in rules])
+    views = [_view(item, now, item.rule.id in idle) for item in rules]
+    return ListOf(value=views, next_link=pager.link(cursor))
 
 
 @router.post("", response_model=RuleView, status_code=status.HTTP_201_CREATED)
@@ -174,8 +179,9 @@ async def edit_rule(
 
 
 @router.delete("/{rule_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def remove_rule(rule_id: RowKey, tenant: Operator, now: Now) -> None:
-    await delete_rule(tenant, rule_id, now=now)
+async def remove_rule(rule_id: RowKey, tenant: Operator, etag: IfMatch, now: Now) -> None:
+    """What it hid is open again after the next scan."""
+    await delete_rule(tenant, rule_id, etag=etag, now=now)
 
 
 def _view(stored: StoredRule, now: datetime, idle: bool = False) -> RuleView:

@@ -1,21 +1,32 @@
-"""GET and PUT /api/settings: a tenant's own schedule, scope, severities that notify, retention."""
+"""/api/settings: a tenant's own schedule, scope, severities that notify, retention; their history, and the way back."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Response
-from pydantic import Field
+from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, Field
 
 from api.access import Admin, IfMatch, Now, Viewer
-from api.shapes import Shape, View
+from api.paging import PageSize, Token, tenant_pager
+from api.shapes import ListOf, RowKey, Shape, View
 from drift.engine.model import Severity
-from drift.preferences import Preferences, Scope, get_preferences
-from drift.schedule import change_preferences
+from drift.preferences import (
+    Change,
+    ChangeAction,
+    Preferences,
+    Scope,
+    get_preferences,
+    page_changes,
+)
+from drift.tenant_settings import change_preferences, revert_preferences
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
 
-TypeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,100}(/[A-Za-z0-9.$_-]{1,100})+$")]
+TypeName = Annotated[
+    str, Field(max_length=200, pattern=r"^[A-Za-z0-9.]{1,100}(/[A-Za-z0-9.$_-]{1,100})+$")
+]
 GroupName = Annotated[str, Field(pattern=r"^[^/\\?#%\x00-\x1f]{1,90}$")]
 
 
@@ -44,9 +55,15 @@ class SettingsBody(Shape):
     scope: ScopeBody = ScopeBody()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     retention_days: int = Field(default=365, ge=7, le=3650)
+    four_eyes: bool = Field(
+        default=False,
+        description="a baseline version needs a second person to become active; so does switching this off",
+    )
 
     def to_preferences(self) -> Preferences:
-        return Preferences(self.schedule, self.scope.to_scope(), self.notify, self.retention_days)
+        return Preferences(
+            self.schedule, self.scope.to_scope(), self.notify, self.retention_days, self.four_eyes
+        )
 
 
 class ScopeView(View):
@@ -61,6 +78,27 @@ class SettingsView(View):
     scope: ScopeView
     notify: tuple[Severity, ...]
     retention_days: int
+    four_eyes: bool
+
+
+class SettingsChangeView(View):
+    id: str
+    at: datetime
+    actor: str
+    actor_name: str
+    action: ChangeAction = Field(description="`start`: when the tenant was provisioned")
+    changed: list[str] = Field(description="the members that differ")
+    before: SettingsView | None
+    after: SettingsView
+    reverted_to: str | None = Field(
+        description="with action `revert`: the change whose result is back"
+    )
+
+
+class RevertBody(Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "8203754982146417.5f2c77a1"}]})
+
+    to: RowKey = Field(description="id of a change: the settings as they were after it")
 
 
 @router.get("", response_model=SettingsView)
@@ -77,3 +115,42 @@ async def put_settings(
     preferences = body.to_preferences()
     response.headers["ETag"] = await change_preferences(tenant, preferences, etag=etag, now=now)
     return SettingsView.model_validate(preferences)
+
+
+@router.get("/history", response_model=ListOf[SettingsChangeView])
+async def list_changes(
+    tenant: Viewer, request: Request, size: PageSize = 50, token: Token = None
+) -> ListOf[SettingsChangeView]:
+    """Every change there was, newest first: who, when, before and after."""
+    pager = await tenant_pager(request, tenant)
+    changes, cursor = await page_changes(tenant.store, after=pager.start(token), limit=size)
+    return ListOf(value=[_view(change) for change in changes], next_link=pager.link(cursor))
+
+
+@router.post("/revert", response_model=SettingsView)
+async def revert_settings(
+    tenant: Admin, body: RevertBody, etag: IfMatch, now: Now, response: Response
+) -> SettingsView:
+    """Brings back the settings as they were after an earlier change. That is a change itself: nothing is forgotten, and
+    it can be reverted too."""
+    preferences, etag = await revert_preferences(tenant, body.to, etag=etag, now=now)
+    response.headers["ETag"] = etag
+    return SettingsView.model_validate(preferences)
+
+
+def _view(change: Change) -> SettingsChangeView:
+    before = SettingsView.model_validate(change.before) if change.before else None
+    after = SettingsView.model_validate(change.after)
+    old = before.model_dump(by_alias=True) if before else {}
+    new = after.model_dump(by_alias=True)
+    return SettingsChangeView(
+        id=change.change_id,
+        at=change.at,
+        actor=change.actor.key,
+        actor_name=change.actor.name,
+        action=change.action,
+        changed=[name for name in new if old.get(name) != new[name]],
+        before=before,
+        after=after,
+        reverted_to=change.reverted_to or None,
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response, status
+from fastapi import APIRouter, Header, Request, Response, status
 from pydantic import ConfigDict, Field, JsonValue
 
-from api.access import Now, Platform, TheDeployment
+from api.access import IfMatch, Now, Platform, TheDeployment
 from api.connection import ConnectionBody, ConnectionView, view_connection
-from api.paging import PageSize
+from api.paging import PageSize, Token, platform_pager
 from api.settings import SettingsBody, SettingsView
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, Shape, View
 from drift import onboarding
@@ -27,7 +27,6 @@ from tenancy.tenants import Tenant, TenantStatus
 
 router = APIRouter(prefix="/api/tenants", tags=["tenants"])
 
-After = Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")]
 OperationId = Annotated[str | None, Header(pattern=GUID_PATTERN)]
 
 
@@ -166,12 +165,16 @@ async def list_templates(_: Platform) -> ListOf[TemplateView]:
 
 @router.get("", response_model=ListOf[TenantView])
 async def list_tenants(
-    _: Platform, deployment: TheDeployment, after: After = "", size: PageSize = 100
+    _: Platform,
+    deployment: TheDeployment,
+    request: Request,
+    size: PageSize = 100,
+    token: Token = None,
 ) -> ListOf[TenantView]:
-    """All tenants in order of id; `after` is the id to go on behind."""
-    tenants, cursor = await deployment.registry.page(after=after, limit=size)
-    link = f"/api/tenants?after={cursor}&maxpagesize={size}" if cursor else None
-    return ListOf(value=[_view(tenant) for tenant in tenants], next_link=link)
+    """All tenants in order of id."""
+    pager = await platform_pager(request, deployment)
+    tenants, cursor = await deployment.registry.page(after=pager.start(token), limit=size)
+    return ListOf(value=[_view(tenant) for tenant in tenants], next_link=pager.link(cursor))
 
 
 @router.get("/{tenant_id}", response_model=TenantDetail)
@@ -192,7 +195,7 @@ async def put_settings(
     preferences = body.to_preferences()
     if preferences is None:
         raise Invalid("Give a template or settings.", field="template")
-    await onboarding.give_preferences(context, preferences)
+    await onboarding.give_preferences(context, preferences, now=now)
     return await _detail(context)
 
 
@@ -252,10 +255,19 @@ async def unshare_subscription(
 
 @router.patch("/{tenant_id}", response_model=TenantView)
 async def rename_tenant(
-    tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: TenantPatch, now: Now
+    tenant_id: Guid,
+    operator: Platform,
+    deployment: TheDeployment,
+    body: TenantPatch,
+    etag: IfMatch,
+    now: Now,
+    response: Response,
 ) -> TenantView:
+    """Suspend, resume and delete are orders that need no `If-Match`; a new name replaces what somebody read."""
     context = await _govern(deployment, operator, tenant_id, now)
-    return _view(await onboarding.rename(context, body.name, now=now))
+    tenant = await onboarding.rename(context, body.name, etag=etag, now=now)
+    response.headers["ETag"] = tenant.etag
+    return _view(tenant)
 
 
 @router.delete("/{tenant_id}", status_code=status.HTTP_204_NO_CONTENT)

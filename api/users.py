@@ -21,14 +21,15 @@ from tenancy.invitations import (
     withdraw,
 )
 from tenancy.roles import ROLE_PERMISSIONS, Role
-from tenancy.sightings import Sighting, Way, sightings
+from tenancy.sightings import Sighting, Way
 from tenancy.tenants import User, UserKind
 from tenancy.users import (
+    Known,
     add_user,
     allow_app_roles,
     change_role,
-    every_user,
     get_user,
+    page_known,
     page_users,
     remove_user,
 )
@@ -173,15 +174,18 @@ async def create_user(tenant: Admin, body: UserBody, now: Now, response: Respons
 
 
 @router.get("/api/users/app-roles", response_model=AppRolesBody)
-async def get_app_roles(tenant: Admin) -> AppRolesBody:
+async def get_app_roles(tenant: Admin, response: Response) -> AppRolesBody:
     """Whether app roles of the tenant's own directory make users."""
+    response.headers["ETag"] = tenant.tenant.etag
     return AppRolesBody(allowed=tenant.tenant.app_roles)
 
 
 @router.put("/api/users/app-roles", response_model=AppRolesBody)
-async def put_app_roles(tenant: Admin, body: AppRolesBody, now: Now) -> AppRolesBody:
+async def put_app_roles(
+    tenant: Admin, body: AppRolesBody, etag: IfMatch, now: Now, response: Response
+) -> AppRolesBody:
     """Allows or forbids it, from the next request on."""
-    await allow_app_roles(tenant, body.allowed, now=now)
+    response.headers["ETag"] = await allow_app_roles(tenant, body.allowed, etag=etag, now=now)
     return body
 
 
@@ -252,13 +256,20 @@ async def accept_invitation(
 
 
 @router.get("/api/access-review", response_model=ListOf[ReviewView])
-async def review_access(tenant: Admin, now: Now) -> ListOf[ReviewView]:
+async def review_access(
+    tenant: Admin, request: Request, now: Now, size: PageSize = 100, token: Token = None
+) -> ListOf[ReviewView]:
     """Everybody who can get in, or did: by which way, since when, last seen, and what it allows."""
-    seen = await sightings(tenant.store)
-    users = {user.key: user async for user in every_user(tenant.store)}
-    members = [_member(user, seen.get(key), now) for key, user in users.items()]
-    others = [_visitor(one, tenant, now) for key, one in seen.items() if key not in users]
-    return ListOf(value=[*members, *(one for one in others if one is not None)])
+    pager = await tenant_pager(request, tenant)
+    known, cursor = await page_known(tenant.store, after=pager.start(token), limit=size)
+    views = [_review(one, tenant, now) for one in known]
+    return ListOf(value=[one for one in views if one is not None], next_link=pager.link(cursor))
+
+
+def _review(known: Known, tenant: TenantContext, now: datetime) -> ReviewView | None:
+    if known.user is not None:
+        return _member(known.user, known.seen, now)
+    return _visitor(known.seen, tenant, now) if known.seen else None
 
 
 def _member(user: User, seen: Sighting | None, now: datetime) -> ReviewView:

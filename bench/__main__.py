@@ -12,6 +12,7 @@ from bench.documents import RECORDED, make_documents
 from bench.figures import Figure, compare_peers, measure_packing, measure_speed
 from bench.memory import measure_memory
 from bench.scans import measure_scans
+from bench.start import measure_start
 from bench.workload import make_work
 
 
@@ -27,6 +28,7 @@ def main() -> int:
 
 
 def _measure(count: int, scanned: int, recorded: Path | None) -> Iterator[Figure]:
+    yield from measure_start()
     documents = make_documents(count, recorded)
     work = make_work(documents)
     _tell(

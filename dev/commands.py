@@ -37,7 +37,7 @@ COMMANDS = {
         needs_node=False,
     ),
     "bench": Command(
-        "how fast the comparison is, beside other libraries, and what a scan costs",
+        "how fast the comparison is, beside other libraries, and what a scan and a cold start cost",
         ("-m", "bench"),
         locks=(PROJECT / "bench" / "requirements.lock",),
         needs_node=False,
@@ -46,6 +46,11 @@ COMMANDS = {
         "would the tests notice a fault in what keeps tenants apart?   tenancy/roles.py … | --all",
         ("-m", "dev.mutation"),
         locks=(PROJECT / "dev" / "mutation" / "requirements.lock",),
+    ),
+    "doctor": Command(
+        "checks a deployment in Azure, line by line   [--environment NAME] [--url URL] [--json]",
+        ("-m", "dev.doctor"),
+        needs_node=False,
     ),
     "lock": Command(
         "renew the lock files after an edit of requirements or package.json",

@@ -13,6 +13,16 @@ PROJECT = Path(__file__).resolve().parent.parent
 OPTIONS = ("--generate-hashes", "--no-annotate", "--no-header", "--quiet")
 LOCKS = {
     "dev/requirements.txt": ("dev/requirements.lock", "--universal", "--python-version", "3.11"),
+    # What is deployed: the versions that are tested, for the one platform that Azure runs.
+    "requirements.txt": (
+        "requirements.lock",
+        "--constraints",
+        "dev/requirements.lock",
+        "--python-version",
+        "3.13",
+        "--python-platform",
+        "x86_64-manylinux_2_28",
+    ),
     # It declares Python 3.13, and is installed by itself on every version.
     "dev/requirements-runtime.in": (
         "dev/requirements-runtime.lock",

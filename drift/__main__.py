@@ -19,6 +19,7 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from drift.engine.facts import condition_of, explain
+from drift.engine.plan import place_at
 from drift.inventories import Inventory, read_inventory
 from drift.offline import Report, compare_inventories
 from drift.renderings import FORMATS
@@ -26,6 +27,8 @@ from drift.rulefile import parse_rules
 from errors import DriftError
 
 NO_DRIFT, ERROR, DRIFT = 0, 1, 2
+_REDACTED = "a secret: told as changed, never shown; where an answer masks it or leaves it out, nothing is said"
+_SHOWN = "a secret that Azure answers with: told as changed, added or removed, never shown"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -97,6 +100,9 @@ def _explain(resource_type: str, path: str) -> int:
         if answer.compared and (condition := condition_of(fact)):
             sys.stdout.write(f"  but not {condition}\n")
         sys.stdout.write(f"  {fact.kind} {fact.path}: {fact.reason} (source: {fact.source})\n")
+    place = place_at(resource_type, path)
+    if answer.compared and place is not None and place.secret:
+        sys.stdout.write(f"  {_SHOWN if place.shown else _REDACTED}\n")
     return NO_DRIFT
 
 

@@ -9,22 +9,28 @@ from typing import Any
 import msgspec
 
 from drift.archive import load_documents, load_pack, load_snapshot, save_packs, save_snapshot
-from drift.baselines import Baseline, NewBaseline, add_baseline, get_baseline, save_baseline
+from drift.baselines import (
+    Baseline,
+    Content,
+    NewBaseline,
+    Source,
+    add_baseline,
+    get_baseline,
+    save_baseline,
+)
 from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
-from drift.engine.index import SnapshotIndex, delta
+from drift.engine.index import SnapshotIndex, delta, evolved_types
 from drift.engine.model import Difference, Document, ResourceKey
 from drift.engine.repacking import plan_packs
 from drift.engine.rules import judge
 from drift.engine.survey import Collected, Survey
 from drift.findings import shorten
 from drift.subscriptions import get_subscription
-from errors import Conflict, Invalid
+from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
 from tenancy.store import TenantStore
-
-UPLOADED = "upload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +49,48 @@ async def upload(
     survey = Survey(None, secret_key=await context.fingerprint_key())
     survey.add_page(msgspec.json.encode(resource) for resource in resources)
     collected = survey.finish()
-    _check(collected, new.subscription_id)
-    packed = plan_packs(None, collected, source=UPLOADED).build({})
+    check_documents(collected, new.subscription_id, field="resources")
+    if not collected.changed:
+        raise Invalid("An empty inventory is no baseline.", field="resources")
+    packed = plan_packs(None, collected, source=Source.UPLOAD).build({})
     await save_packs(context.store, packed.packs)
     await save_snapshot(context.store, packed.index)
-    return await add_baseline(
-        context, new, packed.index.snapshot_id, taken_at=new.now, resources=len(packed.index)
-    )
+    content = Content(packed.index.snapshot_id, len(packed.index), new.now, Source.UPLOAD)
+    return await add_baseline(context, new, content)
 
 
 async def load_baseline(context: TenantContext, baseline: Baseline) -> SnapshotIndex:
-    """The snapshot of a baseline in today's canonical form: one made by an older normaliser is made anew from its own
+    """The snapshot of a baseline in today's canonical form."""
+    return (await renew(context, baseline))[1]
+
+
+async def renew(context: TenantContext, baseline: Baseline) -> tuple[Baseline, SnapshotIndex]:
+    """A baseline and its snapshot in today's canonical form: one made by an older normaliser is made anew from its own
     documents first, because canonical forms of different versions must never be compared."""
     store = context.store
     index = await load_snapshot(store, baseline.snapshot_id)
     if index.stamp.normaliser_version == NORMALISER_VERSION:
-        return index
+        return baseline, index
     survey = Survey(None, secret_key=await context.fingerprint_key())
     for pack in index.packs:
         survey.add_page(document.body for document in await load_pack(store, pack.name))
-    packed = plan_packs(None, survey.finish(), source=index.stamp.source).build({})
+    stamp = index.stamp
+    plan = plan_packs(None, survey.finish(), source=stamp.source, api_versions=stamp.api_versions)
+    packed = plan.build({})
     await save_packs(store, packed.packs)
     await save_snapshot(store, packed.index)
-    await save_baseline(store, replace(baseline, snapshot_id=packed.index.snapshot_id))
-    return packed.index
+    renewed = replace(baseline, snapshot_id=packed.index.snapshot_id)
+    return await save_baseline(store, renewed), packed.index
+
+
+async def get_document(store: TenantStore, baseline_id: str, key: ResourceKey) -> Document:
+    """One resource of a baseline, as it is stored: in canonical form, with hashes in place of secrets."""
+    baseline = await get_baseline(store, baseline_id)
+    index = await load_snapshot(store, baseline.snapshot_id)
+    found = await load_documents(store, index, [key])
+    if key not in found:
+        raise NotFound("This version has no such resource.")
+    return found[key]
 
 
 async def page_resources(
@@ -109,13 +133,13 @@ async def page_differences(
     shown = keys[:limit]
     old = await load_documents(store, before, shown)
     new = await load_documents(store, current, shown)
-    differences = [_judged(old.get(key), new.get(key)) for key in shown]
+    evolved = evolved_types(before, current)
+    differences = [_judged(differ(old.get(key), new.get(key), evolved=evolved)) for key in shown]
     cursor = shown[-1] if len(keys) > limit else ""
     return [one for one in differences if one is not None], cursor
 
 
-def _judged(before: Document | None, after: Document | None) -> Difference | None:
-    difference = differ(before, after)
+def _judged(difference: Difference | None) -> Difference | None:
     if difference is None:
         return None
     changes = shorten(judge(difference).changes)
@@ -124,15 +148,14 @@ def _judged(before: Document | None, after: Document | None) -> Difference | Non
     )
 
 
-def _check(collected: Collected, subscription_id: SubscriptionId) -> None:
+def check_documents(collected: Collected, subscription_id: SubscriptionId, *, field: str) -> None:
+    """Raises Invalid, naming the documents that are no resources, or not of this subscription."""
     if collected.skipped:
         examples = [name for names in collected.examples.values() for name in names]
         raise Invalid(
             f"{collected.skipped.total()} resources have no usable id or type: {'; '.join(examples)[:500]}",
-            field="resources",
+            field=field,
         )
-    if not collected.changed:
-        raise Invalid("An empty inventory is no baseline.", field="resources")
     home = f"/subscriptions/{subscription_id}"
     foreign = [
         document.resource_id
@@ -143,7 +166,7 @@ def _check(collected: Collected, subscription_id: SubscriptionId) -> None:
         raise Invalid(
             f"{len(foreign)} resources are not in subscription {subscription_id}: "
             f"{'; '.join(foreign)[:500]}",
-            field="resources",
+            field=field,
         )
 
 

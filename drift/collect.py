@@ -61,6 +61,11 @@ SOURCES = (
 )
 
 
+_VERSIONS = (
+    "resources | where isnotnull(apiVersion) | distinct type, apiVersion | order by type asc"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SeenSubscription:
     subscription_id: SubscriptionId
@@ -104,6 +109,15 @@ class SubscriptionReader:
         read = self._graph_pages(source.query) if source.query else self._locks()
         async for page in read:
             yield page
+
+    async def api_versions(self) -> dict[str, str]:
+        """With which version of its provider's API Resource Graph reads each type, in lower case."""
+        found: dict[str, str] = {}
+        async for page in self._graph_pages(_VERSIONS):
+            for row in page:
+                kind, version = _read_version(row)
+                found[kind] = max(version, found.get(kind, ""))
+        return found
 
     async def query(self, query: str) -> AsyncIterator[list[msgspec.Raw]]:
         """The rows of any Resource Graph query over this subscription."""
@@ -180,6 +194,12 @@ class SubscriptionReader:
 
     def _broken(self, what: str) -> Unavailable:
         return Unavailable(f"Reading {self.scope}: Azure {what}. Nothing was concluded from it.")
+
+
+def _read_version(row: msgspec.Raw) -> tuple[str, str]:
+    document = msgspec.json.decode(row)
+    members = document if isinstance(document, dict) else {}
+    return str(members.get("type", "")).lower(), str(members.get("apiVersion", ""))
 
 
 async def list_subscriptions(arm: Arm) -> list[SeenSubscription]:

@@ -14,7 +14,7 @@ import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from drift import remedies
-from errors import Conflict, Invalid, Refused
+from errors import Conflict, Invalid, NotFound, Refused
 from settings import Settings
 from tenancy import audit
 from tenancy.access import TenantContext
@@ -70,7 +70,7 @@ async def verify(
             field="directoryId",
         )
     _check_fields(new, now=now)
-    connection = _connection(new, "", now=now, actor="")
+    connection = _connection(new, "", "", now=now, actor="")
     try:
         credential = make_credential(connection, new.secret, settings)
     except ValueError as error:
@@ -101,32 +101,32 @@ def _check_fields(new: NewConnection, *, now: datetime) -> None:
 
 
 async def set_connection(
-    context: TenantContext, new: NewConnection, *, now: datetime
+    context: TenantContext, new: NewConnection, *, before: Connection | None, now: datetime
 ) -> Connection:
-    """Verifies a connection and stores it: the secret in Key Vault, the rest in the tenant's row.
+    """Verifies a connection and stores it in place of `before`: the secret in Key Vault, the rest in the tenant's row.
 
-    The secret that it replaces stays for a while: a scan under way may hold it (drift/rotation.py).
+    The secret that it replaces stays for a while: a scan under way may hold it (drift/rotation.py). Raises Stale or
+    Conflict when somebody else set or removed the connection meanwhile.
     """
     await verify(new, context.deployment.settings, home=context.tenant.directory_id, now=now)
-    before = await context.store.find(Table.CONNECTION, ROW)
-    connection = _connection(new, "", now=now, actor=context.actor.name)
+    lineage = before.lineage if before else secrets.token_hex(8)
+    connection = _connection(new, "", lineage, now=now, actor=context.actor.name)
     if new.secret:
         expires = connection.secret_expires_at
         name = await context.vault.keep("connection", new.secret, expires=expires)
         connection = replace(connection, secret_name=name)
     try:
-        await _write(context, connection, before.etag if before else "")
-    except Conflict:
+        etag = await _write(context, connection, before.etag if before else "")
+    except (Conflict, NotFound):
         await context.vault.erase(connection.secret_name)
         raise
-    if before and before.values["secret_name"]:
-        await context.vault.retire(before.values["secret_name"], now=now)
-    known = read_connection(before) if before else None
-    detail = {"before": _shown(known) if known else None, "after": _shown(connection)}
+    if before and before.secret_name:
+        await context.vault.retire(before.secret_name, now=now)
+    detail = {"before": _shown(before) if before else None, "after": _shown(connection)}
     text = msgspec.json.encode(detail).decode()
     store, actor = context.store, context.actor
     await audit.record(store, actor, "connection.set", new.kind, now=now, detail=text)
-    return connection
+    return replace(connection, etag=etag)
 
 
 def _shown(connection: Connection) -> dict[str, object]:
@@ -139,13 +139,12 @@ def _shown(connection: Connection) -> dict[str, object]:
     }
 
 
-async def _write(context: TenantContext, connection: Connection, etag: str) -> None:
+async def _write(context: TenantContext, connection: Connection, etag: str) -> str:
     """Over the connection that was read before, so that the secret of a third one is never forgotten."""
     store, values = context.store, connection.values()
     if etag:
-        await store.update(Table.CONNECTION, ROW, values, etag=etag)
-    else:
-        await store.insert(Table.CONNECTION, ROW, values)
+        return await store.update(Table.CONNECTION, ROW, values, etag=etag)
+    return await store.insert(Table.CONNECTION, ROW, values)
 
 
 async def find_connection(context: TenantContext) -> Connection | None:
@@ -153,10 +152,13 @@ async def find_connection(context: TenantContext) -> Connection | None:
     return read_connection(row) if row else None
 
 
-async def remove_connection(context: TenantContext, *, now: datetime) -> None:
-    """Removes the connection and its secret. Scans then end incomplete, saying so."""
+async def remove_connection(context: TenantContext, *, etag: str, now: datetime) -> None:
+    """Removes the connection and its secret. Scans end incomplete, saying so; one under way does at its next step.
+
+    Raises Stale when it was changed after `etag` was read.
+    """
     connection = await get_connection(context.store)
-    await context.store.delete(Table.CONNECTION, ROW)
+    await context.store.delete(Table.CONNECTION, ROW, etag=etag)
     context.deployment.credentials.forget(context.tenant.tenant_id)
     if connection.secret_name:
         await context.vault.erase(connection.secret_name)
@@ -202,7 +204,9 @@ def _entra_message(error: AzureError) -> str:
     return text[max(start, 0) :].splitlines()[0][:500]
 
 
-def _connection(new: NewConnection, name: str, *, now: datetime, actor: str) -> Connection:
+def _connection(
+    new: NewConnection, name: str, lineage: str, *, now: datetime, actor: str
+) -> Connection:
     certificate = new.kind is ConnectionKind.CERTIFICATE
     return Connection(
         kind=new.kind,
@@ -213,4 +217,5 @@ def _connection(new: NewConnection, name: str, *, now: datetime, actor: str) -> 
         updated_at=now,
         updated_by=actor,
         secret_expires_at=read_expiry(new.secret) if certificate else new.secret_expires_at,
+        lineage=lineage,
     )

@@ -79,6 +79,7 @@ async def _served(deployment: Deployment, message: Message) -> TenantContext | N
 
 
 def _poison(body: bytes, shape: type[M]) -> M | None:
+    logger.error("poison message", extra={"kind": shape.__name__})  # raises an alert
     try:
         return read_message(body, shape)
     except Invalid as error:

@@ -21,7 +21,7 @@ from drift.engine import findings as life
 from drift.engine.compare import differ
 from drift.engine.families import embedded, without_echoes
 from drift.engine.findings import Attribution, Evidence, Observation, Status
-from drift.engine.index import SnapshotIndex, delta
+from drift.engine.index import SnapshotIndex, delta, evolved_types
 from drift.engine.model import Difference, Document, Json, ResourceKey
 from drift.engine.rules import Judgement, Subject, TenantRule, judge
 from drift.findings import Known, Stored, Transition, get_finding, known_findings, shorten
@@ -164,7 +164,8 @@ async def _differences(
     """The documents of both sides, and what of their differences is in scope."""
     before = await load_documents(store, held.baseline, keys)
     after = await load_documents(store, held.current, keys, at_hand=held.fresh)
-    found = (differ(before.get(key), after.get(key)) for key in keys)
+    evolved = evolved_types(held.baseline, held.current)
+    found = (differ(before.get(key), after.get(key), evolved=evolved) for key in keys)
     return before, after, [d for d in found if d and scope.covers(d.resource_id, d.resource_type)]
 
 

@@ -7,6 +7,7 @@ that no scan stays open, whatever was lost on the way.
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,8 @@ from errors import Conflict, NotFound, Stale
 from tenancy import audit
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
+
+logger = logging.getLogger(__name__)
 
 LONGEST_SCAN = timedelta(hours=6)  # of a tenant, with all that Azure makes it wait for
 MOST_OPEN = 50  # of the newest scans; older ones have ended, or their messages have
@@ -76,6 +79,7 @@ async def end_overdue(context: TenantContext, scan: Scan, *, now: datetime) -> N
 
     Repeating it changes nothing; of two who end it at once, one does.
     """
+    logger.error("scan failed", extra={"scan_id": scan.scan_id})  # raises an alert
     for part in await get_parts(context.store, scan.scan_id):
         if part.status in _OPEN:
             failed = replace(part, status=ScanStatus.FAILED, reason=OVERDUE, finished_at=now)
@@ -96,6 +100,7 @@ async def fail_scan(context: TenantContext, scan_id: str, *, now: datetime) -> N
     if scan.status not in ENDED:
         failed = replace(scan, status=ScanStatus.FAILED, reason=BROKEN, finished_at=now)
         await save_scan(context.store, failed)
+        logger.error("scan failed", extra={"scan_id": scan_id})  # raises an alert
 
 
 async def fail_subscription(
@@ -108,6 +113,7 @@ async def fail_subscription(
     if part.status not in ENDED:
         failed = replace(part, status=ScanStatus.FAILED, reason=BROKEN, finished_at=now)
         await save_part(context.store, failed)
+        logger.error("subscription not scanned", extra={"scan_id": scan_id, "reason": "failed"})
     parts = await get_parts(context.store, scan_id)
     await send_next(context, scan_id, parts, subscription_id)
     await close_scan(context.store, scan_id, now=now)

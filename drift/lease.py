@@ -60,6 +60,13 @@ class TenantClosedError(Exception):
     """The tenant was suspended or deleted while its holder worked: it stops, and its message is dropped."""
 
 
+class ConnectionRemovedError(Exception):
+    """The connection whose token the holder has was removed: it stops, and its scan ends with that as its reason. Not a
+    DriftError either: it must not pass for one source that could not be read while the others still can."""
+
+    message = "The connection to Azure was removed while the subscription was being scanned."
+
+
 async def _unwatched() -> None:
     """For a holder whose caller waits for it: the request itself was let in."""
 
@@ -67,7 +74,7 @@ async def _unwatched() -> None:
 class LeaseKeeper:
     """Keeps a lease alive while its holder works, and gives it back.
 
-    `watch` raises NotFound or Conflict once the tenant is closed.
+    `watch` raises NotFound or Conflict once the tenant is closed, ConnectionRemovedError once its connection is gone.
     """
 
     def __init__(
@@ -90,7 +97,7 @@ class LeaseKeeper:
     async def keep(self) -> None:
         """To be called at every step: renews when a third of the time is over.
 
-        Raises LeaseLostError, or TenantClosedError when nobody wants the work any more.
+        Raises LeaseLostError, ConnectionRemovedError, or TenantClosedError when nobody wants the work any more.
         """
         try:
             await self._watch()

@@ -21,6 +21,7 @@ class Observed:
     previous: SnapshotIndex | None
     collected: Collected
     coverage: tuple[Coverage, ...]
+    api_versions: dict[str, str]  # by type, as far as they are known
     reason: str = ""  # why it is not complete
     permission: str = ""
     retry_after: float = 0.0  # seconds that Azure asks to wait; 0 when that is not why
@@ -53,10 +54,25 @@ async def observe(
         previous,
         collected,
         tuple(coverage),
+        await _api_versions(reader, previous, collected),
         reason=f"{missed.source}: {missed.reason}" if missed else "",
         permission=missed.permission if missed else "",
         retry_after=max(part.retry_after for part in coverage),
     )
+
+
+async def _api_versions(
+    reader: SubscriptionReader, previous: SnapshotIndex | None, collected: Collected
+) -> dict[str, str]:
+    """Asked for when something came otherwise than before: then it may be the API that changed. Without an answer what
+    was known stays, so that nothing is taken for a change of the API that may be a person's."""
+    known = previous.stamp.api_versions if previous is not None else {}
+    if not collected.changed:
+        return known
+    try:
+        return await reader.api_versions()
+    except DriftError:
+        return known
 
 
 def _refuse_foreign(reader: SubscriptionReader, collected: Collected) -> None:

@@ -10,9 +10,10 @@ import hashlib
 import logging
 import secrets
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
 
 from drift.connection import (
     NewConnection,
@@ -22,22 +23,22 @@ from drift.connection import (
     verify,
 )
 from drift.endings import cancel_open_scans
-from drift.preferences import Preferences, check, create_preferences, get_preferences, next_slot
+from drift.preferences import Preferences, check, get_preferences, next_slot
 from drift.subscriptions import release_all
-from errors import Conflict, DriftError, Invalid, NotFound, Refused, Stale
+from drift.tenant_settings import start_preferences
+from errors import Conflict, DriftError, Invalid, NotFound, Refused
 from tenancy import audit
 from tenancy.access import TenantContext, found, govern, require_platform
 from tenancy.connections import Connection
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.principal import Principal
+from tenancy.records import change_tenant
 from tenancy.roles import Role
 from tenancy.store import Table
-from tenancy.tenants import ROW, Tenant, TenantStatus, User, read_tenant
+from tenancy.tenants import ROW, Tenant, TenantStatus, User
 
 logger = logging.getLogger(__name__)
-
-MOST_TRIES = 5  # to change a tenant's row that a tick moves on at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,9 @@ async def provision(
     if context.tenant.status is not TenantStatus.PROVISIONING:
         return made
     if new.preferences:
-        await give_preferences(context, new.preferences)
+        await give_preferences(context, new.preferences, now=now)
     if new.connection:
-        await set_connection(context, new.connection, now=now)
+        await give_connection(context, new.connection, now=now)
     if new.admin:
         await give_admin(context, new.admin, now=now)
     if new.admin and new.preferences:
@@ -90,16 +91,20 @@ async def provision(
     return made
 
 
-async def give_preferences(context: TenantContext, preferences: Preferences) -> None:
+async def give_preferences(
+    context: TenantContext, preferences: Preferences, *, now: datetime
+) -> None:
+    """Given twice, they are the later ones."""
     _require_provisioning(context, "PUT /api/settings")
-    await create_preferences(context.store, preferences)
+    await start_preferences(context, preferences, now=now)
 
 
 async def give_connection(
     context: TenantContext, new: NewConnection, *, now: datetime
 ) -> Connection:
+    """Given twice, it is the later one."""
     _require_provisioning(context, "PUT /api/connection")
-    return await set_connection(context, new, now=now)
+    return await set_connection(context, new, before=await find_connection(context), now=now)
 
 
 async def give_admin(context: TenantContext, admin: FirstAdmin, *, now: datetime) -> None:
@@ -163,12 +168,14 @@ async def _record(
         tenant_id, new.name, new.directory_id, TenantStatus.PROVISIONING, now, fingerprint_secret=""
     )
     try:
-        return Provisioned(await found(deployment, tenant, principal), created=True)
+        context = await found(deployment, tenant, principal)
     except Conflict:  # the same Operation-Id again: go on where it stopped
         context = await _reopened(deployment, principal, tenant_id, now=now)
         if (context.tenant.name, context.tenant.directory_id) != (new.name, new.directory_id):
             raise Conflict("This Operation-Id was used for another tenant.") from None
         return Provisioned(context, created=False)
+    await audit.record(context.store, context.actor, "tenant.create", tenant.name, now=now)
+    return Provisioned(context, created=True)
 
 
 async def _reopened(
@@ -193,6 +200,8 @@ async def _add_admin(context: TenantContext, admin: FirstAdmin, *, now: datetime
             await context.deployment.registry.unlink(row.key, context.tenant.tenant_id)
     await context.store.put(Table.USER, user.key, user.values())
     await context.deployment.registry.link(user.key, context.tenant.tenant_id)
+    detail = msgspec.json.encode({"name": user.name, "role": user.role}).decode()
+    await audit.record(context.store, context.actor, "user.add", user.key, now=now, detail=detail)
 
 
 async def _activate(context: TenantContext, *, now: datetime) -> TenantContext:
@@ -210,7 +219,7 @@ async def _activate(context: TenantContext, *, now: datetime) -> TenantContext:
             next_scan_at=next_slot(schedule, now) if schedule else None,
         )
 
-    tenant = await _change(context, finish)
+    tenant = await change_tenant(context, finish)
     await audit.record(context.store, context.actor, "tenant.provision", tenant.name, now=now)
     return replace(context, tenant=tenant)
 
@@ -240,43 +249,33 @@ async def delete(context: TenantContext, *, now: datetime) -> Tenant:
     tenant = await _move(context, TenantStatus.DELETED, "tenant.delete", now=now)
     try:
         await release_all(context)
-        if await find_connection(context):
-            await remove_connection(context, now=now)
+        if connection := await find_connection(context):
+            await remove_connection(context, etag=connection.etag, now=now)
     except DriftError as error:
         extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
         logger.warning("deleted tenant not given up completely", extra=extra)
     return tenant
 
 
-async def rename(context: TenantContext, name: str, *, now: datetime) -> Tenant:
-    tenant = await _change(context, lambda tenant: replace(tenant, name=name))
-    await audit.record(context.store, context.actor, "tenant.rename", name, now=now)
-    return tenant
+async def rename(context: TenantContext, name: str, *, etag: str, now: datetime) -> Tenant:
+    """Raises Stale when the tenant's record was changed after `etag` was read."""
+    before = context.tenant
+    tenant = replace(before, name=name)
+    etag = await context.store.update(Table.TENANT, ROW, tenant.values(), etag=etag)
+    detail = msgspec.json.encode({"before": before.name, "after": name}).decode()
+    await audit.record(
+        context.store, context.actor, "tenant.rename", "tenant", now=now, detail=detail
+    )
+    return replace(tenant, etag=etag)
 
 
 async def _move(
     context: TenantContext, status: TenantStatus, action: str, *, now: datetime
 ) -> Tenant:
-    tenant = await _change(context, lambda tenant: replace(tenant, status=status))
+    tenant = await change_tenant(context, lambda tenant: replace(tenant, status=status))
     context.deployment.credentials.forget(tenant.tenant_id)
     await audit.record(context.store, context.actor, action, tenant.name, now=now)
     return tenant
-
-
-async def _change(context: TenantContext, change: Callable[[Tenant], Tenant]) -> Tenant:
-    """Changes the tenant's row as it is now: a tick that moves the schedule on must not stop a suspension."""
-    tenant = context.tenant
-    for _ in range(MOST_TRIES):
-        changed = change(tenant)
-        try:
-            etag = await context.store.update(Table.TENANT, ROW, changed.values(), etag=tenant.etag)
-        except Stale:
-            tenant = read_tenant(tenant.tenant_id, await context.store.get(Table.TENANT, ROW))
-            if tenant.status is TenantStatus.DELETED:
-                raise NotFound("There is no such tenant.") from None
-            continue
-        return replace(changed, etag=etag)
-    raise Stale("This tenant is being changed by others. Try again.")
 
 
 def _tenant_id(operation_id: str) -> TenantId:

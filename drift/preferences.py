@@ -1,18 +1,25 @@
-"""A tenant's own settings: when to scan, what counts, whom to tell. One row; defaults are what most tenants want."""
+"""A tenant's own settings: when to scan, what counts, whom to tell. Defaults are what most tenants want.
+
+One row of the table `settings` holds them, and behind it stands one row for every change there was, newest first.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 from cronsim import CronSim, CronSimError
 
 from drift.engine.model import Severity
-from errors import Invalid, NotFound, PreconditionRequired
-from tenancy.store import Table, TenantStore
+from errors import Conflict, Invalid, NotFound, Stale
+from tenancy.audit import Actor
+from tenancy.rows import Row, join_binary, split_binary
+from tenancy.store import Operation, Table, TenantStore, Write
 
 ROW = "settings"
+CHANGE = "change."
 SHORTEST_INTERVAL = timedelta(minutes=5)  # a scan takes its time, and Azure's quota is shared
 
 
@@ -41,6 +48,7 @@ class Preferences:
     scope: Scope = Scope()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     retention_days: int = 365
+    four_eyes: bool = False  # whether a baseline version needs a second person to become active
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +57,99 @@ class Stored:
     etag: str
 
 
+class ChangeAction(StrEnum):
+    START = "start"  # when the tenant was provisioned
+    CHANGE = "change"
+    REVERT = "revert"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of the settings: who, when, before and after."""
+
+    change_id: str
+    at: datetime
+    actor: Actor
+    action: ChangeAction
+    before: Preferences | None  # None: there were none
+    after: Preferences
+    reverted_to: str = ""  # id of the change whose settings came back
+
+
 async def get_preferences(store: TenantStore) -> Stored:
+    stored = await find_preferences(store)
+    if stored is None:
+        raise NotFound("This tenant has no settings yet.")
+    return stored
+
+
+async def find_preferences(store: TenantStore) -> Stored | None:
     row = await store.find(Table.SETTINGS, ROW)
     if row is None:
-        raise NotFound("This tenant has no settings yet.")
-    return Stored(msgspec.json.decode(row.values["body"], type=Preferences), row.etag)
+        return None
+    return Stored(msgspec.json.decode(join_binary(row.values), type=Preferences), row.etag)
 
 
-async def create_preferences(store: TenantStore, preferences: Preferences) -> str:
-    check(preferences)
-    return await store.put(Table.SETTINGS, ROW, {"body": msgspec.json.encode(preferences)})
+async def save_preferences(store: TenantStore, change: Change, *, etag: str) -> str:
+    """Writes what the change makes of the settings, and the change itself, both or neither, and returns the new ETag.
+
+    Raises Stale when somebody else changed them after `etag` was read; '' stands for no settings yet.
+    """
+    try:
+        return (await store.transact(Table.SETTINGS, write_change(change, etag)))[0]
+    except Conflict:
+        raise Stale("Somebody else changed the settings. Read them again.") from None
 
 
-async def save_preferences(store: TenantStore, preferences: Preferences, *, etag: str) -> str:
-    """Raises Stale when somebody else changed them after `etag` was read."""
-    check(preferences)
-    if not etag:
-        raise PreconditionRequired("Send If-Match with the ETag of the settings you read.")
-    body = msgspec.json.encode(preferences)
-    return await store.update(Table.SETTINGS, ROW, {"body": body}, etag=etag)
+def write_change(change: Change, etag: str) -> list[Operation]:
+    """The settings and the row of their history, to be written in one transaction."""
+    check(change.after)
+    values = split_binary(msgspec.json.encode(change.after))
+    settings = (
+        Operation(Write.UPDATE, ROW, values, etag) if etag else Operation(Write.INSERT, ROW, values)
+    )
+    told = Operation(
+        Write.INSERT,
+        CHANGE + change.change_id,
+        {
+            "at": change.at,
+            "actor": change.actor.key,
+            "actor_name": change.actor.name,
+            "action": change.action.value,
+            "reverted_to": change.reverted_to,
+            **split_binary(msgspec.json.encode((change.before, change.after))),
+        },
+    )
+    return [settings, told]
+
+
+async def page_changes(store: TenantStore, *, after: str, limit: int) -> tuple[list[Change], str]:
+    """Newest first."""
+    rows, cursor = await store.page(Table.SETTINGS, prefix=CHANGE, after=after, limit=limit)
+    return [_read_change(row) for row in rows], cursor
+
+
+async def get_change(store: TenantStore, change_id: str) -> Change:
+    row = await store.find(Table.SETTINGS, CHANGE + change_id)
+    if row is None:
+        raise NotFound("There is no such change of the settings.")
+    return _read_change(row)
+
+
+def _read_change(row: Row) -> Change:
+    values = row.values
+    before, after = msgspec.json.decode(
+        join_binary(values), type=tuple[Preferences | None, Preferences]
+    )
+    return Change(
+        change_id=row.key.removeprefix(CHANGE),
+        at=values["at"],
+        actor=Actor(values["actor"], values["actor_name"]),
+        action=ChangeAction(values["action"]),
+        before=before,
+        after=after,
+        reverted_to=values["reverted_to"],
+    )
 
 
 def check(preferences: Preferences) -> None:

@@ -27,14 +27,24 @@ class Proposal:
 
 async def proposals(store: TenantStore, *, author: str, now: datetime) -> list[Proposal]:
     """Rules for paths that changed in most of the last scans, with that as their reason."""
-    recent, _ = await page_scans(store, after="", limit=WINDOW)
-    scans = [scan for scan in reversed(recent) if scan.status is ScanStatus.COMPLETE]
+    scans = await _scans(store)
     stored, _ = await page_findings(store, Filter(), after="", limit=MOST_FINDINGS)
     found = []
     for item in stored:
         rounds = await _rounds(store, item.finding, scans)
         found += [_proposal(item.finding, flap, author, now) for flap in flapping(rounds)]
     return found
+
+
+async def flaps_of(store: TenantStore, finding: Finding) -> tuple[Flap, ...]:
+    """The paths of the finding's resource that move by themselves, with the evidence."""
+    return flapping(await _rounds(store, finding, await _scans(store)))
+
+
+async def _scans(store: TenantStore) -> list[Scan]:
+    """The last complete ones, oldest first."""
+    recent, _ = await page_scans(store, after="", limit=WINDOW)
+    return [scan for scan in reversed(recent) if scan.status is ScanStatus.COMPLETE]
 
 
 async def _rounds(store: TenantStore, finding: Finding, scans: Sequence[Scan]) -> list[Round]:

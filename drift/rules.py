@@ -48,6 +48,11 @@ async def get_rules(store: TenantStore) -> list[StoredRule]:
     return [_read(row) async for row in store.rows(Table.RULE)]
 
 
+async def page_rules(store: TenantStore, *, after: str, limit: int) -> tuple[list[StoredRule], str]:
+    rows, cursor = await store.page(Table.RULE, after=after, limit=limit)
+    return [_read(row) for row in rows], cursor
+
+
 async def get_rule(store: TenantStore, rule_id: str) -> StoredRule:
     row = await store.find(Table.RULE, rule_id)
     if row is None:
@@ -81,10 +86,10 @@ async def change_rule(
     return StoredRule(rule, etag)
 
 
-async def delete_rule(context: TenantContext, rule_id: str, *, now: datetime) -> None:
-    """What it hid is open again after the next scan."""
+async def delete_rule(context: TenantContext, rule_id: str, *, etag: str, now: datetime) -> None:
+    """What it hid is open again after the next scan. Raises Stale when it was changed after `etag` was read."""
     stored = await get_rule(context.store, rule_id)
-    await context.store.delete(Table.RULE, rule_id)
+    await context.store.delete(Table.RULE, rule_id, etag=etag)
     await _audit(context, "rule.delete", stored.rule, now)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from drift.baseline_documents import load_baseline
 from drift.baselines import get_baseline
 from drift.collect import SubscriptionReader
 from drift.confirm import Confirmer
+from drift.connection import find_connection
 from drift.detect import Detected, Held, Policy, detect
 from drift.dispatch import send_first, send_next, send_part
 from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
@@ -138,16 +139,14 @@ async def scan_subscription(
     if part.status in ENDED:  # the run that ended it may have died before this
         await _go_on(context, part, clock)
         return
+    watch = await _watch(context)
     try:
         lease = await leases.acquire(context.store, subscription_id, scan_id, now=clock())
     except leases.Busy as busy:
         delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
         await send_part(context, scan_id, subscription_id, delay=delay)
         return
-    tenant_id = context.tenant.tenant_id
-    keeper = leases.LeaseKeeper(
-        context.store, lease, clock, lambda: serve(context.deployment, tenant_id)
-    )
+    keeper = leases.LeaseKeeper(context.store, lease, clock, watch)
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock(), reason="")
         await save_part(context.store, part)
@@ -189,6 +188,20 @@ async def _wait_or_end(
     delay = math.ceil(retry_after)
     await send_part(context, part.scan_id, part.subscription_id, delay=delay)
     return waiting
+
+
+async def _watch(context: TenantContext) -> Callable[[], Awaitable[None]]:
+    """What a scan under way looks at at each step: that its tenant is open, and its connection not removed. A replaced
+    one may be held on to; one that was removed and made anew may not."""
+    held = await find_connection(context)
+
+    async def look() -> None:
+        await serve(context.deployment, context.tenant.tenant_id)
+        known = await find_connection(context)
+        if held and (known is None or known.lineage != held.lineage):
+            raise leases.ConnectionRemovedError
+
+    return look
 
 
 async def _scan(
@@ -233,7 +246,7 @@ async def _scan(
         raise
     except Unreadable as error:
         return _incomplete(part, error.message, error.permission)
-    except DriftError as error:
+    except (DriftError, leases.ConnectionRemovedError) as error:
         logger.warning(
             "subscription not scanned",
             extra={"scan_id": part.scan_id, "reason": type(error).__name__},

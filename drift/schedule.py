@@ -1,4 +1,4 @@
-"""When tenants are scanned: the timer's tick, and what a change of settings means for it."""
+"""When tenants are scanned: the timer's tick, and what a new schedule means for it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-import msgspec
-
-from drift.preferences import Preferences, get_preferences, next_slot, save_preferences
+from drift.preferences import next_slot
 from drift.scan import start_scan
 from errors import Conflict, DriftError, NotFound, Stale
-from tenancy import audit
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
+from tenancy.records import change_tenant
 from tenancy.store import Table
 from tenancy.tenants import ROW, Tenant, TenantStatus
 
@@ -35,6 +33,7 @@ async def tick(deployment: Deployment, *, now: datetime) -> int:
             extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
             logger.error("scan not started", extra=extra)  # noqa: TRY400 - the reason says it all
     await deployment.registry.record_tick(now)
+    logger.info("tick finished", extra={"started": started})  # its absence raises an alert
     return started
 
 
@@ -56,29 +55,12 @@ async def _start_due(deployment: Deployment, tenant: Tenant, *, now: datetime) -
     return 1
 
 
-async def change_preferences(
-    context: TenantContext, preferences: Preferences, *, etag: str, now: datetime
-) -> str:
-    """Saves a tenant's settings, puts its next scan where the schedule says and returns the new ETag."""
-    before = (await get_preferences(context.store)).preferences
-    etag = await save_preferences(context.store, preferences, etag=etag)
-    if preferences.schedule != context.tenant.schedule:
-        tenant = replace(context.tenant, schedule=preferences.schedule)
-        await _set_next(replace(context, tenant=tenant), now=now)
-    detail = _changed_fields(before, preferences)
-    await audit.record(
-        context.store, context.actor, "settings.change", "settings", now=now, detail=detail
+async def reschedule(context: TenantContext, schedule: str, *, now: datetime) -> None:
+    """Puts the next scan where a new schedule says, whatever a tick does at the same time."""
+    following = next_slot(schedule, now) if schedule else None
+    await change_tenant(
+        context, lambda tenant: replace(tenant, schedule=schedule, next_scan_at=following)
     )
-    return etag
-
-
-def _changed_fields(before: Preferences, after: Preferences) -> str:
-    """JSON of what differs: field -> before and after."""
-    old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
-    changed = {
-        name: {"before": old[name], "after": new[name]} for name in new if old[name] != new[name]
-    }
-    return msgspec.json.encode(changed).decode()
 
 
 async def _set_next(context: TenantContext, *, now: datetime) -> None:

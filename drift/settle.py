@@ -23,7 +23,7 @@ from drift.attribution import Attributor
 from drift.confirm import Confirmer, Verdict
 from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
-from drift.engine.index import SnapshotIndex
+from drift.engine.index import SnapshotIndex, evolved_types
 from drift.engine.model import Difference, Document, ResourceKey
 from drift.engine.repacking import plan_packs
 from drift.findings import shorten
@@ -85,7 +85,8 @@ async def settle(
     fresh = {document.key: document for document in collected.changed}
     current, changed = previous, 0
     if previous is None or fresh or len(kept) < missing:
-        plan = plan_packs(previous, collected, source=SOURCE, keep=kept)
+        versions = observed.api_versions
+        plan = plan_packs(previous, collected, source=SOURCE, keep=kept, api_versions=versions)
         loaded = {name: await load_pack(store, name) for name in plan.needed}
         packed = plan.build(loaded)
         current = packed.index
@@ -94,7 +95,10 @@ async def settle(
         if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
             old = {item.key: item for pack in loaded.values() for item in pack}
             gone = {ResourceKey(key.hex()) for key in collected.missing if key not in kept}
-            every = [differ(old.get(key), fresh.get(key)) for key in (*fresh, *gone)]
+            evolved = evolved_types(previous, current)
+            every = [
+                differ(old.get(key), fresh.get(key), evolved=evolved) for key in (*fresh, *gone)
+            ]
             differences = [difference for difference in every if difference is not None]
             what = _At(now, scan_id, current.snapshot_id)
             changed = await _save_history(store, differences, attributor, what)

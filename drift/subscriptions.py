@@ -6,9 +6,11 @@ platform operator shares it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
 
 from drift.arm import open_arm
 from drift.collect import SeenSubscription, list_subscriptions
@@ -18,9 +20,10 @@ from tenancy.access import TenantContext
 from tenancy.claims import refuse_taken
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value
-from tenancy.store import Table, TenantStore
+from tenancy.store import Operation, Table, TenantStore, Write
 
 PREFIX = "s."
+MOST_TOLD = 90  # ids in one entry of the audit trail, of each kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ async def save(store: TenantStore, subscription: Subscription) -> Subscription:
     return replace(subscription, etag=etag)
 
 
+def put_in_force(subscription: Subscription) -> Operation:
+    """The same as a part of a transaction: with the approval of a new active baseline, say."""
+    key = PREFIX + subscription.subscription_id
+    return Operation(Write.UPDATE, key, subscription.values(), subscription.etag)
+
+
 async def refresh(context: TenantContext, *, now: datetime) -> list[Subscription]:
     """Lists the subscriptions with the tenant's own credential and brings their rows up to date.
 
@@ -85,7 +94,30 @@ async def refresh(context: TenantContext, *, now: datetime) -> list[Subscription
     """
     arm = open_arm(context, await context.credential())
     seen = await list_subscriptions(arm)
-    return await merge(context, seen, now=now)
+    before = {row.subscription_id: row.state async for row in subscriptions(context.store)}
+    after = await merge(context, seen, now=now)
+    await _tell_refresh(context, before, after, now=now)
+    return after
+
+
+async def _tell_refresh(
+    context: TenantContext,
+    before: Mapping[SubscriptionId, str],
+    after: Sequence[Subscription],
+    *,
+    now: datetime,
+) -> None:
+    """What a person asked for is told always; what every scan does, when it found something."""
+    lost = [row for row in after if row.state == INVISIBLE != before.get(row.subscription_id)]
+    told = {
+        "added": [row.subscription_id for row in after if row.subscription_id not in before],
+        "lost": [row.subscription_id for row in lost],
+    }
+    found = {name: ids[:MOST_TOLD] for name, ids in told.items() if ids}
+    if found or context.actor != audit.SYSTEM:
+        detail = msgspec.json.encode(found).decode()
+        action, target = "subscription.refresh", "subscriptions"
+        await audit.record(context.store, context.actor, action, target, now=now, detail=detail)
 
 
 async def merge(

@@ -20,7 +20,7 @@ from tenancy.queues import Queue
 from tenancy.roles import DENIALS, Permission, Role, allows
 from tenancy.sightings import Way
 from tenancy.store import Table, TenantStore
-from tenancy.tenants import ROW, Tenant, TenantStatus, find_user, read_tenant, tenant_role
+from tenancy.tenants import ROW, Tenant, TenantStatus, User, find_user, read_tenant, tenant_role
 from tenancy.vault import TenantVault
 
 UNKNOWN = "There is no such tenant."
@@ -67,12 +67,14 @@ async def enter(
     else, which is audited in the caller's own tenants, and Forbidden for users of a suspended tenant.
     """
     try:
+        # The user is looked for in a tenant that is not there, too: the work is the same, so the time tells nothing.
+        user = await find_user(TenantStore(deployment.tables, tenant_id), principal)
         store, tenant = await _open(deployment, tenant_id)
-        role, way = await _role_in(deployment, principal, store, tenant)
+        role, way = _role_in(deployment, principal, user, tenant)
     except NotFound:
         await tell_denial(deployment, principal, tenant_id, now=now)
         raise
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     if way is Way.PLATFORM:
         await record_entry(store, actor, now=now)
     elif tenant.status is TenantStatus.SUSPENDED:
@@ -81,10 +83,9 @@ async def enter(
     return _context(deployment, tenant, actor, role, store)
 
 
-async def _role_in(
-    deployment: Deployment, principal: Principal, store: TenantStore, tenant: Tenant
+def _role_in(
+    deployment: Deployment, principal: Principal, user: User | None, tenant: Tenant
 ) -> tuple[Role, Way]:
-    user = await find_user(store, principal)
     if user is not None:
         return user.role, Way.USER
     role = tenant_role(principal)
@@ -99,7 +100,7 @@ async def tell_denial(
     deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
 ) -> None:
     """Tells the admins of the caller's own tenants that it knocked elsewhere."""
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     for own in (await deployment.registry.tenants_of(principal))[:MOST_TOLD]:
         if own != tenant_id and await deployment.registry.is_open(own):
             store = TenantStore(deployment.tables, own)
@@ -119,7 +120,7 @@ async def redeem(
     if tenant.status is not TenantStatus.ACTIVE:
         raise NotFound(NO_INVITATION)
     user = await accept(store, tenant, principal, secret, deployment.registry, now=now)
-    return _context(deployment, tenant, Actor(principal.key, principal.name), user.role, store)
+    return _context(deployment, tenant, _actor(principal), user.role, store)
 
 
 async def serve(deployment: Deployment, tenant_id: TenantId) -> TenantContext:
@@ -142,7 +143,7 @@ async def found(deployment: Deployment, tenant: Tenant, principal: Principal) ->
     require_platform(deployment, principal)
     store = TenantStore(deployment.tables, tenant.tenant_id)
     etag = await store.insert(Table.TENANT, ROW, tenant.values())
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     return _context(deployment, replace(tenant, etag=etag), actor, Role.PLATFORM, store)
 
 
@@ -155,7 +156,7 @@ async def govern(
     row = await store.find(Table.TENANT, ROW)
     if row is None or row.values["status"] == TenantStatus.DELETED:
         raise NotFound(UNKNOWN)
-    actor = Actor(principal.key, principal.name)
+    actor = _actor(principal)
     await record_entry(store, actor, now=now)
     return _context(deployment, read_tenant(tenant_id, row), actor, Role.PLATFORM, store)
 
@@ -164,6 +165,10 @@ def require_platform(deployment: Deployment, principal: Principal) -> None:
     """Raises NotFound: to everybody else the platform's routes do not exist."""
     if not principal.is_platform_operator(deployment.settings):
         raise NotFound(UNKNOWN)
+
+
+def _actor(principal: Principal) -> Actor:
+    return Actor(principal.key, principal.name, principal.application)
 
 
 async def _open(deployment: Deployment, tenant_id: TenantId) -> tuple[TenantStore, Tenant]:

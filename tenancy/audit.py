@@ -17,6 +17,7 @@ class Actor:
 
     key: str
     name: str
+    application: bool = False  # no person
 
 
 MOST_PAGES = 5

@@ -63,6 +63,7 @@ class Connection:
     updated_at: datetime
     updated_by: str
     secret_expires_at: datetime | None = None  # None: nobody said
+    lineage: str = ""  # the same through all replacements, another one after a removal
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -75,6 +76,7 @@ class Connection:
             "updated_at": self.updated_at,
             "updated_by": self.updated_by,
             "secret_expires_at": self.secret_expires_at,
+            "lineage": self.lineage,
         }
 
 
@@ -89,6 +91,7 @@ def read_connection(row: Row) -> Connection:
         updated_at=values["updated_at"],
         updated_by=values["updated_by"],
         secret_expires_at=values.get("secret_expires_at"),
+        lineage=values.get("lineage", ""),
         etag=row.etag,
     )
 
@@ -233,4 +236,5 @@ def _assertion(settings: Settings) -> Any:
     from azure.identity import ManagedIdentityCredential
 
     identity = ManagedIdentityCredential(client_id=settings.client_id or None)
-    return lambda: identity.get_token("api://AzureADTokenExchange/.default").token
+    scope = f"{settings.exchange_audience}/.default"
+    return lambda: identity.get_token(scope).token

@@ -6,18 +6,25 @@ never for other triggers, so nothing is built there).
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from azure.data.tables.aio import TableServiceClient
 
+from errors import NotFound
 from settings import Settings
+from tenancy.bearer import BearerTokens
 from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
+from tenancy.ids import TenantId
 from tenancy.origins import OneHostPolicy
 from tenancy.principal import LOOPBACK_HOSTS
 from tenancy.queues import Queues
+from tenancy.rates import Rates
 from tenancy.sightings import Sightings
+from tenancy.signing_keys import SigningKeys
 from tenancy.store import Tables
 from tenancy.tenants import Registry
 from tenancy.vault import Vault
@@ -32,6 +39,10 @@ if TYPE_CHECKING:
 NO_SDK_RETRIES: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 60}
 
 
+# Whose the deployment's own secrets are. No tenant has this id: theirs are GUIDs.
+OWN = TenantId("deployment")
+
+
 class Deployment:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -39,10 +50,12 @@ class Deployment:
         self.tables = Tables(self._table_service())
         self.registry = Registry(self.tables)
         self.claims = Claims(self.tables)
-        self.queues = Queues(self._queue_service())
+        self.queues = Queues(self._queue_service)
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()
+        self.rates = Rates(settings.requests_per_minute)
         self.credentials = Credentials(settings)
+        self.bearer_tokens = BearerTokens(settings, SigningKeys(settings, lambda: self.transport))
         self._transport: AioHttpTransport | None = None
 
     async def close(self) -> None:
@@ -68,6 +81,17 @@ class Deployment:
         if self._identity is None:
             self._identity = app_identity(self.settings)
         return self._identity
+
+    async def signing_key(self) -> bytes:
+        """The deployment's own key, of no tenant. It is made at its first use, and made anew if the vault lost it."""
+        vault = self.vault.of(OWN)
+        name = await self.registry.signing_secret()
+        if name:
+            with contextlib.suppress(NotFound):
+                return (await vault.read(name)).encode()
+        value = secrets.token_hex(32)
+        await self.registry.set_signing_secret(await vault.keep("signing", value))
+        return value.encode()
 
     def _table_service(self) -> TableServiceClient:
         connection = self.settings.storage_connection_string

@@ -19,14 +19,14 @@ class OneHostPolicy(SansIOHTTPPolicy[Any, Any]):
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()
-        self._origin = _origin(endpoint)
+        self._origin = origin_of(endpoint)
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        if _origin(request.http_request.url) != self._origin:
+        if origin_of(request.http_request.url) != self._origin:
             raise Unavailable("Azure pointed to another host. The request was not sent.")
 
 
-def _origin(url: str) -> tuple[str, str]:
+def origin_of(url: str) -> tuple[str, str]:
     """Scheme and authority; the port that a scheme has anyway says nothing."""
     scheme, authority = urlsplit(url)[:2]
     default = {"https": ":443", "http": ":80"}.get(scheme, "")

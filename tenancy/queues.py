@@ -6,7 +6,7 @@ Functions expects base64 text (host.json messageEncoding); the SDK sends raw tex
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,18 @@ class Queue(StrEnum):
 
 
 class Queues:
-    def __init__(self, service: QueueServiceClient) -> None:
-        self._service = service
+    """The SDK is imported with the first message: most HTTP requests send none."""
+
+    def __init__(self, connect: Callable[[], QueueServiceClient]) -> None:
+        self._connect = connect
+        self._service: QueueServiceClient | None = None
 
     async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
         """Sends one message that becomes visible after `delay` seconds (at most seven days)."""
         from azure.storage.queue import TextBase64EncodePolicy
 
+        if self._service is None:
+            self._service = self._connect()
         client = self._service.get_queue_client(
             queue.value, message_encode_policy=TextBase64EncodePolicy()
         )
@@ -51,4 +56,5 @@ class Queues:
         await call_storage(attempt, service=SERVICE)
 
     async def close(self) -> None:
-        await self._service.close()
+        if self._service is not None:
+            await self._service.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,8 @@ from azure.core.exceptions import (
 from errors import Throttled, Unavailable
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
 FIRST_WAIT = 0.4
@@ -46,6 +49,8 @@ async def call_with_retry(
             wait = _wait_before_next(error, tries)
             if wait is None:
                 raise
+            if getattr(error, "status_code", None) == 429:
+                logger.warning("throttled", extra={"service": service, "wait": wait})
             if time.monotonic() - started + wait > budget:
                 raise _give_up(error, service, wait) from error
         tries += 1

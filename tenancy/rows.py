@@ -85,4 +85,4 @@ def weigh(values: Mapping[str, Value]) -> int:
 
 
 def read_etag(metadata: Mapping[str, Any]) -> str:
-    return str(metadata.get("etag", ""))
+    return str(metadata.get("etag") or "")

@@ -11,7 +11,7 @@ from errors import DriftError
 from tenancy.audit import Actor
 from tenancy.ids import TenantId
 from tenancy.roles import Role
-from tenancy.rows import Value
+from tenancy.rows import Row, Value
 from tenancy.store import Table, TenantStore
 
 logger = logging.getLogger(__name__)
@@ -65,12 +65,16 @@ class Sightings:
             logger.warning("a visit could not be noted", extra={"tenant_id": store.tenant_id})
 
 
-async def sightings(store: TenantStore) -> dict[str, Sighting]:
-    """Everybody who came in, by the principal's key."""
-    found = {}
-    async for row in store.rows(Table.USER, prefix=PREFIX):
-        key, values = row.key.removeprefix(PREFIX), row.values
-        found[key] = Sighting(
-            key, values["name"], Role(values["role"]), Way(values["way"]), values["at"]
-        )
-    return found
+async def page_sightings(
+    store: TenantStore, *, after: str, limit: int
+) -> tuple[list[Sighting], str]:
+    """Everybody who came in, in order of the principals' keys."""
+    rows, cursor = await store.page(
+        Table.USER, prefix=PREFIX, after=PREFIX + after if after else "", limit=limit
+    )
+    return [_read(row) for row in rows], cursor.removeprefix(PREFIX)
+
+
+def _read(row: Row) -> Sighting:
+    key, values = row.key.removeprefix(PREFIX), row.values
+    return Sighting(key, values["name"], Role(values["role"]), Way(values["way"]), values["at"])

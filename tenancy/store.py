@@ -199,8 +199,7 @@ class TenantStore:
                 written = await client.update_entity(
                     entity,
                     mode=UpdateMode.REPLACE,
-                    etag=etag,
-                    match_condition=MatchConditions.IfNotModified,
+                    **_unchanged(etag),
                 )
             except ResourceNotFoundError:
                 raise NotFound(f"There is no such {table}.") from None
@@ -214,27 +213,39 @@ class TenantStore:
 
         return await call_storage(attempt, service=SERVICE)
 
-    async def delete(self, table: Table, key: str) -> None:
-        """Removes a row; a row that is not there is fine."""
+    async def delete(self, table: Table, key: str, *, etag: str = "") -> None:
+        """Removes a row; a row that is not there is fine. With `etag`, raises Stale for one that has changed."""
         client = await self._tables.client(table)
-        await call_storage(lambda _: client.delete_entity(self._tenant_id, key), service=SERVICE)
+        condition = _unchanged(etag) if etag else {}
+        try:
+            await call_storage(
+                lambda _: client.delete_entity(self._tenant_id, key, **condition),
+                service=SERVICE,
+            )
+        except HttpResponseError as error:
+            if error.status_code != 412:
+                raise
+            raise Stale(f"This {table} was changed meanwhile. Read it again.") from None
 
-    async def transact(self, table: Table, operations: Sequence[Operation]) -> None:
-        """All of up to 100 writes to one table, or none. Raises Conflict or Stale, naming the row in the way."""
+    async def transact(self, table: Table, operations: Sequence[Operation]) -> list[str]:
+        """All of up to 100 writes to one table, or none. Raises Conflict or Stale, naming the row in the way.
+
+        Returns the new ETag of each row, '' for one that was deleted.
+        """
         if len(operations) > TRANSACTION_LIMIT:
             raise Invalid(f"A transaction holds {TRANSACTION_LIMIT} rows.", field="operations")
         client = await self._tables.client(table)
         batch = [self._transaction_step(operation) for operation in operations]
 
-        async def attempt(tries: int) -> None:
+        async def attempt(tries: int) -> list[str]:
             try:
-                await client.submit_transaction(batch)
+                return [read_etag(one) for one in await client.submit_transaction(batch)]
             except TableTransactionError as error:
-                if tries and await self._batch_was_ours(client, batch):
-                    return
+                if tries and (etags := await self._own_batch(client, batch)):
+                    return etags
                 raise _transaction_refused(table, operations, error) from error
 
-        await call_storage(attempt, service=SERVICE)
+        return await call_storage(attempt, service=SERVICE)
 
     async def put_all(self, table: Table, rows: Iterable[tuple[str, Mapping[str, Value]]]) -> int:
         """Writes any number of rows in as few transactions as fit; each transaction is atomic, the whole is not.
@@ -275,16 +286,17 @@ class TenantStore:
         return read_row(entity)
 
     def _transaction_step(self, operation: Operation) -> Any:
-        condition = {"etag": operation.etag, "match_condition": MatchConditions.IfNotModified}
         if operation.write is Write.DELETE:
             entity: dict[str, Any] = {"PartitionKey": self._tenant_id, "RowKey": operation.key}
-            return TransactionOperation.DELETE, entity, condition if operation.etag else {}
+            condition = _unchanged(operation.etag) if operation.etag else {}
+            return TransactionOperation.DELETE, entity, condition
         entity = self._entity(operation.key, operation.values or {})
         if operation.write is Write.INSERT:
             return TransactionOperation.CREATE, entity
         if operation.write is Write.PUT:
             return TransactionOperation.UPSERT, entity, {"mode": UpdateMode.REPLACE}
-        return TransactionOperation.UPDATE, entity, {"mode": UpdateMode.REPLACE} | condition
+        condition = {"mode": UpdateMode.REPLACE} | _unchanged(operation.etag)
+        return TransactionOperation.UPDATE, entity, condition
 
     async def _own_write(self, client: TableClient, key: str, write: str) -> str:
         """The ETag of the row if it is the one this call wrote, else ''."""
@@ -294,12 +306,20 @@ class TenantStore:
             return ""
         return read_etag(entity.metadata) if entity.get("_write") == write else ""
 
-    async def _batch_was_ours(self, client: TableClient, batch: Sequence[Any]) -> bool:
-        """Whether an earlier try of this very transaction went through: it is atomic, so one of its rows tells."""
-        for _, entity, *_ in batch:
-            if "_write" in entity:
-                return bool(await self._own_write(client, entity["RowKey"], entity["_write"]))
-        return False
+    async def _own_batch(self, client: TableClient, batch: Sequence[Any]) -> list[str]:
+        """The ETags of a transaction that went through in an earlier try, else none: it is atomic, so one row tells."""
+        etags = [
+            await self._own_write(client, entity["RowKey"], entity["_write"])
+            if "_write" in entity
+            else ""
+            for _, entity, *_ in batch
+        ]
+        return etags if any(etags) else []
+
+
+def _unchanged(etag: str) -> dict[str, Any]:
+    """The condition of a write that must not meet a newer row."""
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
 def _range_filter(tenant_id: str, prefix: str, after: str) -> tuple[str, dict[str, str]]:

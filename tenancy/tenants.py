@@ -22,10 +22,12 @@ APP_ROLES = {  # of the app registration, from weak to strong
     "Drift.Operator": Role.OPERATOR,
     "Drift.Admin": Role.ADMIN,
 }
-# The only rows outside a tenant's partition: principal key -> tenant id, and the time of the last tick.
+# The only rows outside a tenant's partition: principal key -> tenant id, the time of the last tick, and the name in Key
+# Vault of the deployment's own signing key.
 PLATFORM = "platform"
 TICK_PARTITION = "deployment"
 TICK_ROW = "tick"
+SIGNING_ROW = "signing"
 
 
 class TenantStatus(StrEnum):
@@ -241,6 +243,23 @@ class Registry:
             )
         except ResourceNotFoundError:
             return
+
+    async def signing_secret(self) -> str:
+        """Name in Key Vault of the key that signs what platform operators are handed; '' before the first."""
+        client = await self._tables.client(PLATFORM)
+        try:
+            entity = await call_storage(
+                lambda _: client.get_entity(TICK_PARTITION, SIGNING_ROW), service=SERVICE
+            )
+        except ResourceNotFoundError:
+            return ""
+        return str(entity["secret_name"])
+
+    async def set_signing_secret(self, name: str) -> None:
+        """The last one counts: what another process signed a moment ago is then refused, and asked for again."""
+        client = await self._tables.client(PLATFORM)
+        entity = {"PartitionKey": TICK_PARTITION, "RowKey": SIGNING_ROW, "secret_name": name}
+        await call_storage(lambda _: client.upsert_entity(entity), service=SERVICE)
 
     async def record_tick(self, now: datetime) -> None:
         client = await self._tables.client(PLATFORM)

@@ -7,7 +7,7 @@ of who is an admin meet, and one row `seen.<digest>` for everybody who came in, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -16,6 +16,7 @@ from errors import Conflict, Invalid, NotFound, Stale
 from tenancy import audit
 from tenancy.access import TenantContext
 from tenancy.roles import Role
+from tenancy.sightings import Sighting, page_sightings
 from tenancy.store import Operation, Table, TenantStore, Write
 from tenancy.tenants import ROW, User, read_user
 
@@ -29,6 +30,29 @@ async def page_users(store: TenantStore, *, after: str, limit: int) -> tuple[lis
     rows, cursor = await store.page(Table.USER, after=after, limit=limit)
     users = [read_user(row) for row in rows if row.key < KEYS_END]
     return users, cursor if len(users) == len(rows) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Somebody with a row of its own, somebody who came in, or both."""
+
+    key: str
+    user: User | None
+    seen: Sighting | None
+
+
+async def page_known(store: TenantStore, *, after: str, limit: int) -> tuple[list[Known], str]:
+    """Everybody known to the tenant in order of their keys, and where to go on ('' at the end)."""
+    users, more_users = await page_users(store, after=after, limit=limit)
+    visits, more_visits = await page_sightings(store, after=after, limit=limit)
+    by_key = {user.key: user for user in users}
+    seen = {visit.key: visit for visit in visits}
+    # The first `limit` of both together are among the first `limit` of each.
+    every = sorted(by_key.keys() | seen.keys())
+    keys = every[:limit]
+    more = len(every) > limit or more_users or more_visits
+    known = [Known(key, by_key.get(key), seen.get(key)) for key in keys]
+    return known, keys[-1] if keys and more else ""
 
 
 async def get_user(store: TenantStore, key: str) -> User:
@@ -85,17 +109,21 @@ async def remove_user(context: TenantContext, key: str, *, etag: str, now: datet
     await audit.record(context.store, context.actor, "user.remove", key, now=now, detail=detail)
 
 
-async def allow_app_roles(context: TenantContext, allowed: bool, *, now: datetime) -> None:
-    """Whether app roles of the tenant's own directory make users without invitation."""
-    row = await context.store.get(Table.TENANT, ROW)
-    before = bool(row.values.get("app_roles"))
-    if before == allowed:
-        return
+async def allow_app_roles(
+    context: TenantContext, allowed: bool, *, etag: str, now: datetime
+) -> str:
+    """Whether app roles of the tenant's own directory make users without invitation.
+
+    `etag` is that of the tenant's record, as is what is returned. Raises Stale when the record was changed meanwhile.
+    """
     registry, tenant = context.deployment.registry, context.tenant
+    before = tenant.app_roles
+    if tenant.etag != etag:
+        raise Stale("Somebody else changed this tenant. Read it again.")
     if allowed:
         await registry.link_directory(tenant.directory_id, tenant.tenant_id)
-    await context.store.update(
-        Table.TENANT, ROW, {**row.values, "app_roles": allowed}, etag=row.etag
+    etag = await context.store.update(
+        Table.TENANT, ROW, replace(tenant, app_roles=allowed).values(), etag=etag
     )
     if not allowed:
         await registry.unlink_directory(tenant.directory_id, tenant.tenant_id)
@@ -103,6 +131,7 @@ async def allow_app_roles(context: TenantContext, allowed: bool, *, now: datetim
     await audit.record(
         context.store, context.actor, "users.appRoles", "tenant", now=now, detail=detail
     )
+    return etag
 
 
 async def _write(store: TenantStore, user: User, write: Operation, *, losing: bool) -> None:

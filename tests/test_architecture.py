@@ -7,6 +7,7 @@ drift (L2); tenancy (L1) and drift.engine (L0), which do not know each other. Im
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 PRODUCT = ("function_app.py", "settings.py", "errors.py", "api", "web", "drift", "tenancy")
-EVERYTHING = (*PRODUCT, "dev", "dev.py", "bench", "tests")
+EVERYTHING = (*PRODUCT, "dev", "dev.py", "infra", "bench", "tests")
 
 EVERYWHERE = {"settings", "errors"}  # importable by all, and importing none of us but each other
 ENGINE, TENANCY, ADAPTERS, USE_CASES, SURFACES, TRIGGERS = range(6)
@@ -50,15 +51,34 @@ AZURE_IMPORTS = {
     "tenancy.origins": {"azure.core"},
     "tenancy.queues": {"azure.core", "azure.storage.queue"},
     "tenancy.retry": {"azure.core"},
+    "tenancy.signing_keys": {"azure.core"},
     "tenancy.rows": {"azure.data.tables"},
     "tenancy.store": {"azure.core", "azure.data.tables"},
     "tenancy.tenants": {"azure.core"},
     "tenancy.vault": {"azure.core", "azure.keyvault"},
 }
-# Classes that talk to a table: a row is reached through a TenantStore or not at all. The deployment makes the service
-# that the store is given; the row types (EntityProperty, EdmType) reach nothing.
-TABLE_CLIENTS = {"TableClient", "TableServiceClient"}
-TABLE_CLIENT_MODULES = {"tenancy.store", "tenancy.deployment"}
+# Classes that talk to a table or a blob: a row is reached through a TenantStore or not at all. The deployment makes the
+# service that the store is given; the row types (EntityProperty, EdmType) reach nothing.
+STORAGE_CLIENTS = {
+    "TableClient",
+    "TableServiceClient",
+    "BlobClient",
+    "BlobServiceClient",
+    "ContainerClient",
+}
+STORAGE_CLIENT_MODULES = {"tenancy.store", "tenancy.deployment"}
+# Who asks the deployment for a table as it is, without a tenant's partition: the store, and the two indexes outside
+# tenants, which hold ids only.
+TABLE_READERS = {"tenancy.store", "tenancy.tenants", "tenancy.claims"}
+# The functions that make a TenantStore, all in tenancy.access, and by which right.
+STORE_MAKERS = {
+    "enter": "looks for the caller's own row, and for nothing else before it is found",
+    "_open": "for enter, redeem and serve, which let in only after they checked",
+    "tell_denial": "of a tenant that the caller is a member of by the index, to append one row",
+    "tend": "the system's own housekeeping; no request and no message leads there",
+    "found": "a platform operator's new tenant",
+    "govern": "a platform operator at a tenant in any state",
+}
 # A handler of every exception must raise again. These answer instead, and say what happened.
 LAST_HANDLERS = {
     "api.middleware": "the request's last resort: logs the exception and answers 500 without its text",
@@ -170,7 +190,7 @@ def test_product_never_imports_the_development_tools() -> None:
         module
         for module, file in product().items()
         for name in imported(parse(file))
-        if name.split(".")[0] in {"dev", "bench", "tests"}
+        if name.split(".")[0] in {"dev", "infra", "bench", "tests"}
     ]
     assert wrong == []
 
@@ -194,14 +214,49 @@ def test_azure_packages_are_imported_by_adapters_only() -> None:
     assert wrong == []
 
 
-def test_only_the_store_reaches_tables() -> None:
+def test_only_the_store_reaches_tables_and_blobs() -> None:
     wrong = [
         f"{module} imports {name}"
         for module, file in product().items()
         for name in imported(parse(file))
-        if name.rpartition(".")[2] in TABLE_CLIENTS and module not in TABLE_CLIENT_MODULES
+        if name.rpartition(".")[2] in STORAGE_CLIENTS and module not in STORAGE_CLIENT_MODULES
     ]
     assert wrong == []
+
+
+def test_nobody_else_asks_for_a_table_without_a_tenant() -> None:
+    readers = {
+        module
+        for module, file in product().items()
+        for node in ast.walk(parse(file))
+        if isinstance(node, ast.Call)
+        if re.search(r"\b_?tables\.client$", ast.unparse(node.func))
+    }
+    assert readers == TABLE_READERS
+
+
+def test_tenant_store_is_made_by_the_functions_that_check() -> None:
+    makers = set()
+    for module, file in product().items():
+        tree = parse(file)
+        renamed = [alias.name for alias in _aliases(tree) if alias.asname]
+        assert "TenantStore" not in renamed, f"{module} hides it under another name"
+        for function in (node for node in ast.walk(tree) if hasattr(node, "decorator_list")):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and _name_of(node.func) == "TenantStore":
+                    makers.add((module, function.name))
+    assert makers == {("tenancy.access", name) for name in STORE_MAKERS}
+
+
+def _aliases(tree: ast.AST) -> Iterator[ast.alias]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from node.names
+
+
+def _name_of(function: ast.expr) -> str:
+    """The last part of what is called: store.TenantStore is TenantStore."""
+    return ast.unparse(function).rpartition(".")[2]
 
 
 def test_names_say_what_a_module_is() -> None:
@@ -236,7 +291,7 @@ def test_functions_stay_readable() -> None:
 def test_no_handler_swallows_every_exception() -> None:
     wrong = [
         f"{module_name(file)}:{node.lineno}"
-        for file in files(*PRODUCT, "dev", "bench")
+        for file in files(*PRODUCT, "dev", "infra", "bench")
         for node in ast.walk(parse(file))
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node)
         if not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))

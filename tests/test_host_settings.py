@@ -37,8 +37,19 @@ def test_readme_explains_every_setting_of_the_sample() -> None:
     assert [name for name in sample() if f"`{name}`" not in readme] == ["FUNCTIONS_WORKER_RUNTIME"]
 
 
-def test_deployed_package_leaves_the_tools_out() -> None:
-    ignored = (PROJECT / ".funcignore").read_text().split()
-    assert {"dev", "dev.py", "tests", "bench", "node_modules", "local.settings*.json"} <= set(
-        ignored
-    )
+def test_readme_gives_a_reason_for_every_setting_of_the_host() -> None:
+    """JSON has no room for reasons; a setting without one is a setting that nobody dares to change."""
+    readme = (PROJECT / "README.md").read_text().partition("## Why host.json says what it says")[2]
+    host = json.loads((PROJECT / "host.json").read_text())
+    settings = {*host, *host["extensions"]["queues"], *host["logging"]["logLevel"]}
+    settings |= {"routePrefix", "excludedTypes"}
+    without = {name for name in settings if name not in readme}
+    assert without == {"version", "extensions", "logging"}
+
+
+def test_host_waits_before_it_tries_again_and_leaves_room_in_an_instance() -> None:
+    queues = json.loads((PROJECT / "host.json").read_text())["extensions"]["queues"]
+    hours, minutes, seconds = map(int, queues["visibilityTimeout"].split(":"))
+    assert hours * 3600 + minutes * 60 + seconds >= 30
+    assert queues["batchSize"] <= 2
+    assert queues["newBatchThreshold"] <= 1

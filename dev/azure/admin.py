@@ -91,7 +91,8 @@ class AzureAdmin:
         await self._send("DELETE", "/faults")
 
     async def settings(self, **members: Json) -> JsonObject:
-        """`members`: quota, graphLagSeconds, pageSize, emptyPages, throttle, tokenLifetimeSeconds, vaultPrincipals.
+        """`members`: quota, graphLagSeconds, directoryLagSeconds, pageSize, emptyPages, throttle, tokenLifetimeSeconds,
+        vaultPrincipals.
 
         All settings as they are now."""
         return await self._send("PUT", "/settings", members)
@@ -106,6 +107,10 @@ class AzureAdmin:
     async def mint_token(self, directory_id: str, audience: str, claims: JsonObject) -> str:
         body: JsonObject = {"directoryId": directory_id, "audience": audience, "claims": claims}
         return str((await self._send("POST", "/tokens", body))["token"])
+
+    async def rotate_keys(self, *, publish: bool = True, withdraw: bool = False) -> None:
+        """Entra ID signs with a new key, published or not; with `withdraw` the earlier ones are published no more."""
+        await self._send("POST", "/signing-keys", {"publish": publish, "withdraw": withdraw})
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None

@@ -22,6 +22,7 @@ from dev.azure.admin_models import (
     DirectoryModel,
     EditModel,
     FaultModel,
+    RotationModel,
     SettingsModel,
     StirModel,
     SubscriptionModel,
@@ -72,6 +73,7 @@ class AdminApi:
                 Route("/requests", self.list_requests, methods=["GET"]),
                 Route("/requests", self.clear_requests, methods=["DELETE"]),
                 Route("/tokens", self.mint_token, methods=["POST"]),
+                Route("/signing-keys", self.rotate_keys, methods=["POST"]),
             ],
             exception_handlers={AdminError: _refuse},
         )
@@ -156,10 +158,14 @@ class AdminApi:
             value = getattr(model, name)
             if value is not None:
                 setattr(cloud.settings, name, value)
+        if model.directory_lag_seconds is not None:
+            cloud.settings.directory_lag = model.directory_lag_seconds
         if model.quota is not None:
             cloud.graph_quota.limit = model.quota
         if model.graph_lag_seconds is not None:
             cloud.inventory.graph_lag = model.graph_lag_seconds
+        if model.graph_versions is not None:
+            cloud.graph_versions = model.graph_versions
         if model.token_lifetime_seconds is not None:
             cloud.tokens.lifetime = model.token_lifetime_seconds
         if model.vault_principals is not None:
@@ -171,9 +177,11 @@ class AdminApi:
         return {
             "quota": cloud.graph_quota.limit,
             "graphLagSeconds": cloud.inventory.graph_lag,
+            "graphVersions": dict(cloud.graph_versions),
             "pageSize": cloud.settings.page_size,
             "emptyPages": cloud.settings.empty_pages,
             "throttle": cloud.settings.throttle,
+            "directoryLagSeconds": cloud.settings.directory_lag,
             "tokenLifetimeSeconds": cloud.tokens.lifetime,
             "vaultPrincipals": [*sorted(cloud.vault.allowed)],
         }
@@ -199,6 +207,11 @@ class AdminApi:
         claims = {"iss": tokens.issuer(directory.id), "ver": "2.0", **model.claims}
         token = tokens.mint(directory.id, model.audience, claims, model.lifetime_seconds)
         return json_response({"token": token})
+
+    async def rotate_keys(self, request: Request) -> Response:
+        model = await _read(request, RotationModel)
+        key_id = self._cloud.tokens.rotate(publish=model.publish, withdraw=model.withdraw)
+        return json_response({"kid": key_id}, 201)
 
 
 def _describe(fault: Fault) -> Json:

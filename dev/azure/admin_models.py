@@ -160,9 +160,11 @@ class SettingsModel(_Model):
 
     quota: int | None = Field(default=None, ge=1)
     graph_lag_seconds: float | None = Field(default=None, ge=0)
+    graph_versions: dict[str, str] | None = None  # by lower-cased type
     page_size: int | None = Field(default=None, ge=1)
     empty_pages: int | None = Field(default=None, ge=0)
     throttle: bool | None = None
+    directory_lag_seconds: float | None = Field(default=None, ge=0)
     token_lifetime_seconds: float | None = Field(default=None, ge=1)
     vault_principals: list[str] | None = None
 
@@ -172,3 +174,10 @@ class TokenModel(_Model):
     audience: str
     claims: dict[str, Any] = {}
     lifetime_seconds: float | None = None
+
+
+class RotationModel(_Model):
+    """Entra ID signs with a new key, which is on its list or not yet; the earlier ones stay there or go."""
+
+    publish: bool = True
+    withdraw: bool = False

@@ -35,6 +35,7 @@ class Settings:
     page_size: int = 1000  # items of one page of an ARM list
     empty_pages: int = 1  # empty pages with a nextLink within a chain of several pages
     throttle: bool = False  # ARM's token buckets: answer 429 when empty
+    directory_lag: float = 0.0  # seconds until what was made in Microsoft Graph is seen everywhere
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Cloud:
     graph_quota: WindowQuota
     buckets: Buckets
     settings: Settings = field(default_factory=Settings)
+    graph_versions: dict[str, str] = field(default_factory=dict)  # see graph_tables.ResourceRow
 
     @property
     def identity(self) -> ManagedIdentity:

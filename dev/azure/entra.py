@@ -28,6 +28,11 @@ KNOWN_RESOURCES = frozenset(
 )
 
 
+ANY_DIRECTORY = Directory("{tenantid}", "any")
+"""What the documents of no directory in particular have in a directory id's place."""
+WHATEVER_DIRECTORY = frozenset({"common", "organizations"})
+
+
 class Entra:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -42,8 +47,8 @@ class Entra:
         ]
 
     async def configuration(self, request: Request) -> Response:
-        directory = self._directory(request)
-        base = f"{self._cloud.origin}/{directory.id}"
+        directory = self._published_directory(request)
+        base = f"{self._cloud.origin}/{request.path_params['directory']}"
         return json_response(
             {
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
@@ -64,8 +69,8 @@ class Entra:
         )
 
     async def keys(self, request: Request) -> Response:
-        self._directory(request)
-        return json_response(self._cloud.tokens.key_set())
+        directory = self._published_directory(request)
+        return json_response(self._cloud.tokens.key_set(directory.id))
 
     async def token(self, request: Request) -> Response:
         directory = self._directory(request)
@@ -142,6 +147,11 @@ class Entra:
                 "ver": "2.0",
             },
         )
+
+    def _published_directory(self, request: Request) -> Directory:
+        if request.path_params["directory"] in WHATEVER_DIRECTORY:
+            return ANY_DIRECTORY
+        return self._directory(request)
 
     def _directory(self, request: Request) -> Directory:
         wanted = str(request.path_params["directory"])

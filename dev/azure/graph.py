@@ -20,10 +20,10 @@ from dev.azure.cloud import Cloud
 from dev.azure.directories import Subscription
 from dev.azure.document import Json, decode
 from dev.azure.graph_pages import as_table, cut_page, fingerprint, make_token, read_token
-from dev.azure.graph_tables import COLUMNS, TABLES, rows_of
+from dev.azure.graph_tables import COLUMNS, ON_REQUEST, TABLES, rows_of
 from dev.azure.kql.execution import Result, execute
 from dev.azure.kql.parser import parse
-from dev.azure.kql.syntax import QueryError
+from dev.azure.kql.syntax import Distinct, Project, QueryError, Summarize
 from dev.azure.quotas import Allowance
 from dev.azure.tokens import Principal
 
@@ -118,6 +118,7 @@ class Graph:
             principal,
             cloud.inventory.graph_version,
             cloud.changes.count(until=cloud.clock() - cloud.inventory.graph_lag),
+            tuple(sorted(cloud.graph_versions.items())),
         )
         kept = self._results.get(key)
         if kept is not None:
@@ -130,7 +131,8 @@ class Graph:
             )
         now = datetime.fromtimestamp(cloud.clock(), UTC)
         rows = list(rows_of(cloud, query.table, scope, principal))
-        result = execute(rows, COLUMNS, query.operators, now)
+        naming = any(isinstance(one, Project | Distinct | Summarize) for one in query.operators)
+        result = execute(rows, COLUMNS | ON_REQUEST if naming else COLUMNS, query.operators, now)
         if "ago(" not in asked.query and "now(" not in asked.query:
             self._keep(key, result)
         return result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from dev.azure.access import is_hidden
+from dev.azure.api_versions import default_version
 from dev.azure.cloud import Cloud
 from dev.azure.directories import Subscription
 from dev.azure.document import Json, JsonObject, decode
@@ -36,6 +37,7 @@ COLUMNS: dict[str, str] = {
     "zones": "object",
     "extendedLocation": "object",
 }
+ON_REQUEST = {"apiVersion": "string"}  # in no row, unless a query names the columns it wants
 _NULL = msgspec.Raw(b"null")
 _EMPTY = msgspec.Raw(b'""')
 _ABSENT = {name: _EMPTY if kind == "string" else _NULL for name, kind in COLUMNS.items()}
@@ -81,6 +83,9 @@ TABLES = frozenset(
 class ResourceRow:
     resource: Resource
     directory_id: str
+    versions: Mapping[
+        str, str
+    ]  # of the API, by type, where the graph reads with another than the newest stable one
 
     def value(self, column: str) -> Value:
         known = self._known(column)
@@ -114,6 +119,10 @@ _KNOWN: dict[str, Callable[[ResourceRow], str]] = {
     "resourceGroup": lambda row: row.resource.resource_group.lower(),
     "tenantId": lambda row: row.directory_id,
     "location": lambda row: row.resource.location.replace(" ", "").lower(),
+    "apiVersion": lambda row: (
+        row.versions.get(graph_type(row.resource))
+        or default_version(row.resource.id_type.partition("/")[0])
+    ),
 }
 
 
@@ -141,7 +150,7 @@ def rows_of(
             if is_hidden(subscription, principal, resource.id_type, resource.resource_group):
                 continue
             if _table_of(resource) == table:
-                yield ResourceRow(resource, subscription.directory_id)
+                yield ResourceRow(resource, subscription.directory_id, cloud.graph_versions)
     if table == "authorizationresources":
         for role in built_in_roles():
             yield ValuesRow(_role_row(role))

@@ -22,6 +22,7 @@ from dev.azure.arm import Arm
 from dev.azure.cloud import Cloud
 from dev.azure.entra import Entra
 from dev.azure.graph import Graph
+from dev.azure.msgraph import MicrosoftGraph
 from dev.azure.traffic import TrafficGate
 from dev.azure.vault import VaultApi
 
@@ -31,6 +32,7 @@ def azure_app(cloud: Cloud) -> ASGIApp:
         *Entra(cloud).routes(),
         *VaultApi(cloud).routes(),
         *Graph(cloud).routes(),
+        *MicrosoftGraph(cloud).routes(),
         *Arm(cloud).routes(),
     ]
     app = Starlette(

@@ -32,14 +32,28 @@ class Principal:
 
 
 class TokenAuthority:
-    """One signing key for all directories, as in Azure's public cloud."""
+    """One set of signing keys for all directories, as in Azure's public cloud."""
 
     def __init__(self, origin: str, clock: Callable[[], float]) -> None:
         self.origin = origin
         self.lifetime = 3599.0  # what Entra ID says in expires_in for an hour's token
         self._clock = clock
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._keys: dict[
+            str, rsa.RSAPrivateKey
+        ] = {}  # all that ever signed: tokens outlive a rotation
+        self._published: list[str] = []
+        self._key_id = ""
+        self.rotate(publish=True)
+
+    def rotate(self, *, publish: bool, withdraw: bool = False) -> str:
+        """Signs with a new key from now on, and returns its id. `withdraw` takes the earlier ones off the list."""
         self._key_id = uuid.uuid4().hex
+        self._keys[self._key_id] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        if withdraw:
+            self._published.clear()
+        if publish:
+            self._published.append(self._key_id)
+        return self._key_id
 
     def now(self) -> float:
         return self._clock()
@@ -63,7 +77,9 @@ class TokenAuthority:
             "ver": "1.0",
             **claims,
         }
-        return jwt.encode(payload, self._key, algorithm="RS256", headers={"kid": self._key_id})
+        return jwt.encode(
+            payload, self._keys[self._key_id], algorithm="RS256", headers={"kid": self._key_id}
+        )
 
     def mint_for(
         self, directory_id: str, audience: str, client_id: str, object_id: str, *, proof: str
@@ -85,9 +101,12 @@ class TokenAuthority:
     def read(self, token: str) -> dict[str, Any]:
         """The claims of a token of ours. The audience is the receiver's to check."""
         try:
+            key_id = str(jwt.get_unverified_header(token).get("kid"))
+            if key_id not in self._keys:
+                raise TokenError("signature")
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._key.public_key(),
+                self._keys[key_id].public_key(),
                 algorithms=["RS256"],
                 options={
                     "require": ["exp", "aud", "iss"],
@@ -103,9 +122,14 @@ class TokenAuthority:
             raise TokenError("expired", claims)
         return claims
 
-    def key_set(self) -> Json:
-        key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
-        return {"keys": [{**key, "use": "sig", "kid": self._key_id, "x5t": self._key_id}]}
+    def key_set(self, directory_id: str) -> Json:
+        """`issuer` is whose tokens a key may sign; where any directory's keys are listed, it is a template."""
+        return {"keys": [self._describe(one, directory_id) for one in self._published]}
+
+    def _describe(self, key_id: str, directory_id: str) -> JsonObject:
+        key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._keys[key_id].public_key()))
+        issuer = self.issuer(directory_id)
+        return {**key, "use": "sig", "kid": key_id, "x5t": key_id, "issuer": issuer}
 
 
 def read_bearer(authorization: str | None) -> str:

@@ -21,6 +21,7 @@ _KINDS = (
     ("managed-identity", re.compile(r"^/msi/token$")),
     ("entra-metadata", re.compile(r"^/[^/]+/(v2\.0/\.well-known|discovery)/")),
     ("graph", re.compile(r"^/providers/microsoft\.resourcegraph/resources$", re.IGNORECASE)),
+    ("microsoft-graph", re.compile(r"^/v1\.0/")),
     ("vault", re.compile(r"^/(deleted)?secrets(/|$)", re.IGNORECASE)),
     ("arm", re.compile(r"^/(subscriptions|tenants|providers)(/|$)", re.IGNORECASE)),
 )
@@ -28,7 +29,7 @@ _DIRECTORY_PATH = re.compile(r"^/([0-9a-fA-F-]{36})/")
 
 
 def kind_of(method: str, path: str) -> str:
-    """token, managed-identity, entra-metadata, graph, vault, arm-get, arm-list, arm-write or other."""
+    """token, managed-identity, entra-metadata, graph, microsoft-graph, vault, arm-get, arm-list, arm-write or other."""
     kind = next((name for name, pattern in _KINDS if pattern.match(path)), "other")
     if kind != "arm":
         return kind

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from drift.engine.arrays import ENCODER, sort_items
-from drift.engine.facts import Fact
+from drift.engine.facts import Fact, fingerprint
 from drift.engine.model import Document, Json, resource_key
 from drift.engine.plan import Place, plan_for
 from drift.engine.redaction import (
@@ -36,7 +36,8 @@ from drift.engine.redaction import (
 from drift.engine.scalars import SHORT, fold_id, fold_number, fold_text, is_date
 from errors import Invalid
 
-NORMALISER_VERSION = 1
+_FORM = 1  # to be raised with every change of this module's own rules
+NORMALISER_VERSION = _FORM << 32 | fingerprint()
 """Part of every digest: another version's digests are never equal, and its snapshots are re-normalised."""
 
 DEEPEST = 128  # Azure's deepest seen is 16; beyond this it is an attack on the stack
@@ -46,7 +47,7 @@ _SUBSCRIPTION = "microsoft.resources/subscriptions"
 _ALIASES = {
     "microsoft.resources/resourcegroups": _RESOURCE_GROUP
 }  # ARM's name for what Resource Graph spells out
-_TYPE = re.compile(r"[\w.-]+(/[\w.$ -]+)+")
+_TYPE = re.compile(r"[\w-]+\.[\w.-]+(/[\w.$ -]+)+")  # a provider's namespace has a dot
 _ENVELOPE = frozenset({"id", "name", "type"})
 
 
@@ -106,7 +107,7 @@ def identify(document: Mapping[str, Json]) -> Identity:
 def reduce(document: dict[str, Any], identity: Identity, secret_key: bytes) -> Reduced:
     """The canonical form. The document is taken apart on the way: it must be the caller's own and is of no use after.
 
-    Its numbers are expected as `scalars.fold_number` gives them.
+    Its numbers are expected as `scalars.fold_number` gives them, its texts as `mend` does.
     """
     name = document.get("name")
     for member in _ENVELOPE:
@@ -117,11 +118,16 @@ def reduce(document: dict[str, Any], identity: Identity, secret_key: bytes) -> R
     tree["type"] = identity.resource_type
     if isinstance(name, str) and name:
         tree["name"] = name.lower()
-    try:
-        body = ENCODER.encode(tree)
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
-        body = ENCODER.encode(_mend(tree))
-    return Reduced(body, reading.in_order)
+    return Reduced(ENCODER.encode(tree), reading.in_order)
+
+
+def mend(value: Any) -> Any:
+    """The value with `?` for each half of a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {mend(name): mend(below) for name, below in value.items()}
+    return [mend(item) for item in value] if isinstance(value, list) else value
 
 
 def digest_of(body: bytes, version: int = NORMALISER_VERSION) -> bytes:
@@ -269,9 +275,8 @@ def _names_secret(siblings: Mapping[str, Any]) -> bool:
 
 def _reference_in(value: Mapping[str, Any]) -> str:
     """The id of a reference. With $expand a provider embeds the whole of the other resource beside it."""
-    return next(
-        (v for member, v in value.items() if member.lower() == "id" and isinstance(v, str)), ""
-    )
+    found = (v for member, v in value.items() if member.lower() == "id" and isinstance(v, str))
+    return max(found, default="")  # of `id` and `ID` the same, whichever comes first
 
 
 def _is_in_band(value: Any, siblings: Mapping[str, Any], band: tuple[str, ...]) -> bool:
@@ -299,22 +304,14 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _copy(value: Any, depth: int = 0) -> Any:
-    """The value in dicts and lists of our own, its numbers folded."""
+    """The value in dicts and lists of our own, its numbers folded and its texts mended."""
     if depth > DEEPEST:
         raise Invalid(f"The document is nested deeper than {DEEPEST}.", field="document")
     if isinstance(value, Mapping):
-        return {str(name): _copy(below, depth + 1) for name, below in value.items()}
+        return {mend(str(name)): _copy(below, depth + 1) for name, below in value.items()}
     if isinstance(value, list | tuple):
         return [_copy(item, depth + 1) for item in value]
-    return fold_number(value) if isinstance(value, float) else value
-
-
-def _mend(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_mend(name): _mend(below) for name, below in value.items()}
-    return [_mend(item) for item in value] if isinstance(value, list) else value
+    return fold_number(value) if isinstance(value, float) else mend(value)
 
 
 def _type_in(resource_id: str) -> str:

@@ -10,7 +10,7 @@ Swapping the arguments swaps before with after and added with removed, and chang
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ ALLOW_LIST_NOTE = (
 _BAGS = frozenset({"/properties", "/tags"})
 """Every resource has these, though the canonical form leaves them out when they are empty. What is in them comes and
 goes one by one, so that a rule about `/tags/*` holds for a resource's first tag too."""
+IMPLIED_NOTE = "This is what a missing value means: nothing changed but that it is said."
 EVOLVED_NOTE = "Read with another version of the API: before, this member could not be seen."
 
 
@@ -45,15 +46,19 @@ def compare(
 
 
 def differ(
-    before: Document | None, after: Document | None, *, evolved: bool = False
+    before: Document | None, after: Document | None, *, evolved: Container[str] = ()
 ) -> Difference | None:
-    """What differs about one resource, which a missing document says is not there; None when nothing does."""
+    """What differs about one resource, which a missing document says is not there; None when nothing does.
+
+    `evolved` are the types whose API is a newer one in `after`.
+    """
     if before and after:
         if before.digest == after.digest:
             return None
         # One id can come with two spellings of its type; either side must lead to the same facts.
         resource_type = min(before.resource_type, after.resource_type)
-        changes = compare(_decode(before), _decode(after), resource_type, evolved=evolved)
+        is_evolved = resource_type in evolved
+        changes = compare(_decode(before), _decode(after), resource_type, evolved=is_evolved)
         return _difference(after, ChangeKind.MODIFIED, changes) if changes else None
     if after:
         added = Change("", ChangeKind.ADDED, None, _decode(after))
@@ -154,6 +159,8 @@ class _Comparison:
         note = ""
         if _is_empty(value):
             note = ALLOW_LIST_NOTE
+        elif place.implied is not None and _is_same(value, place.implied):
+            note = IMPLIED_NOTE
         elif self._evolved and kind is ChangeKind.ADDED and path.startswith("/properties/"):
             note = EVOLVED_NOTE
         severity = Severity.INFORMATIONAL if note else Severity.MEDIUM
@@ -207,6 +214,10 @@ def _is_alike(one: Any, other: Any, place: Place | None) -> bool:
     return place is None or _fingerprint(one, place) == _fingerprint(other, place)
 
 
+def _is_same(one: Any, other: Any) -> bool:
+    return ENCODER.encode(one) == ENCODER.encode(other)
+
+
 def _is_reordered(before: Sequence[str], after: Sequence[str]) -> bool:
     """Whether the items that both have stand in another order."""
     old, new = ([identity.lower() for identity in side] for side in (before, after))
@@ -222,9 +233,10 @@ def _is_empty(value: Any) -> bool:
 
 
 def _says_nothing(value: Any, place: Place) -> bool:
-    """Whether a value that only one side has consists of masks, or of secrets that the other side may hide.
+    """Whether a value that only one side has consists of masks, or of secrets that the other side hides.
 
-    An API that redacts by null or by leaving out cannot be told from one whose secret was taken away.
+    Azure redacts by null or by leaving out, too, which cannot be told from a secret that was taken away. Where a fact
+    says that secrets are shown, nothing is redacted and what is missing is gone.
     """
     if isinstance(value, dict):
         inner = ((place.find(name), below) for name, below in value.items())
@@ -233,4 +245,4 @@ def _says_nothing(value: Any, place: Place) -> bool:
         )
     if isinstance(value, list):
         return bool(value) and all(_says_nothing(item, place.item) for item in value)
-    return bool(value == MASK) or (place.secret and is_hashed(value))
+    return not place.shown and (value == MASK or (place.secret and is_hashed(value)))

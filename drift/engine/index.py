@@ -248,6 +248,16 @@ def delta(before: SnapshotIndex, after: SnapshotIndex) -> Delta:
     )
 
 
+def evolved_types(before: SnapshotIndex, after: SnapshotIndex) -> frozenset[str]:
+    """The resource types that `after` was read with a newer version of their API, as far as both sides know."""
+    known = before.stamp.api_versions
+    return frozenset(
+        kind
+        for kind, version in after.stamp.api_versions.items()
+        if "" < known.get(kind, "") < version
+    )
+
+
 def _modified(before: SnapshotIndex, after: SnapshotIndex) -> tuple[bytes, ...]:
     """Of indexes with the same keys, those whose digests differ."""
     return tuple(

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from typing import TypeAlias
 
+from drift.engine import pointers
 from drift.engine.facts import Fact, FactKind, facts_for
 from drift.engine.model import Json
 from drift.engine.redaction import is_secret_name
@@ -36,8 +37,8 @@ class Place:
     """
 
     __slots__ = (
-        "allow_list", "band", "date", "default", "item", "keys", "members", "ordered", "owner", "pair", "presence",
-        "reference", "resolve", "secret", "special", "text", "text_only",
+        "allow_list", "band", "date", "default", "implied", "item", "keys", "members", "ordered", "owner", "pair",
+        "presence", "reference", "resolve", "secret", "shown", "special", "text", "text_only",
     )  # fmt: skip
 
     members: dict[str, Place | None]
@@ -49,12 +50,14 @@ class Place:
     def __init__(self, facts: Iterable[Fact], *, name: str, secret: bool) -> None:
         by_kind = {fact.kind: fact for fact in facts}
         default, band = by_kind.get(FactKind.DEFAULT), by_kind.get(FactKind.AUTOSCALED)
-        identity = by_kind.get(FactKind.IDENTITY)
+        implied, identity = by_kind.get(FactKind.IMPLIED), by_kind.get(FactKind.IDENTITY)
         self.members = {}
         self.text = _reader(by_kind, name)
         self.secret = secret or FactKind.SECRET in by_kind
+        self.shown = FactKind.SHOWN in by_kind
         self.date = FactKind.VOLATILE_DATE in by_kind
         self.default: Json = default.value if default else None
+        self.implied: Json = implied.value if implied else None
         self.reference = FactKind.REFERENCE in by_kind
         self.band = band.keys if band else ()
         self.owner = by_kind.get(FactKind.OWNED)
@@ -147,7 +150,7 @@ class Plan:
         place = self._contents[name, secret] = Place((), name=name, secret=secret)
         place.resolve = _remember(place, partial(self._content_step, secret=secret))
         place.item = place
-        place.ordered = True
+        place.ordered = place.shown = True
         return place
 
     def _content_step(self, member: str, *, secret: bool) -> Place:
@@ -175,6 +178,17 @@ class Plan:
 def plan_for(resource_type: str) -> Plan:
     """The plan of a type, kept for the life of the process as its facts are."""
     return Plan(facts_for(resource_type).facts)
+
+
+def place_at(resource_type: str, path: str) -> Place | None:
+    """The place of a JSON Pointer, in which `*`, an index or `[name=web]` is an item; None where nothing counts."""
+    place: Place | None = plan_for(resource_type.strip("/").lower()).root
+    for segment in path.strip("/").split("/"):
+        if place is None:
+            return None
+        is_item = segment == "*" or segment.isdecimal() or segment.startswith("[")
+        place = place.item if is_item else place.find(pointers.unescape(segment))
+    return place
 
 
 def _remember(place: Place, step: Callable[[str], Place | None]) -> Callable[[str], Place | None]:

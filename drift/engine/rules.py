@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from drift.engine.compare import EVOLVED_NOTE
 from drift.engine.findings import Finding
 from drift.engine.flapping import Flap
 from drift.engine.model import Change, Difference, Severity
@@ -116,10 +117,16 @@ def propose(
 
 
 def _rate(change: Change, difference: Difference, facts: Subject) -> Change:
-    if change.note:  # the comparison itself found that this is not drift
+    """What the comparison itself found to be no drift stays that, but for a new property that opens something: that the
+    API has learned to show it does not say that nobody set it."""
+    excused = bool(change.note)
+    if excused and change.note != EVOLVED_NOTE:
         return replace(change, severity=Severity.INFORMATIONAL)
     verdict = rate(change, difference.resource_type, before=facts.before, after=facts.after)
-    return replace(change, severity=verdict.severity, rule=verdict.rule)
+    rule = find(verdict.rule)
+    if excused and (rule is None or rule.fallback):
+        return replace(change, severity=Severity.INFORMATIONAL)
+    return replace(change, severity=verdict.severity, rule=verdict.rule, note="")
 
 
 def _set_severity(change: Change, matching: Sequence[TenantRule]) -> Change:

@@ -24,6 +24,7 @@ _OTHER_DATES = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ROOT_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]+/", re.IGNORECASE | re.ASCII)
+_NOT_IN_REGIONS = str.maketrans("", "", " ()")
 SHORT = 19  # below this length a string can be no instant, no id and no URL worth folding
 _ZERO_OFFSETS = ("", "Z", "+00:00", "-00:00", "+0000", "-0000")
 
@@ -51,8 +52,8 @@ def fold_type(value: str) -> str:
 
 
 def fold_location(value: str) -> str:
-    """`West Europe` and `westeurope` are one region; both forms are in use."""
-    return value.replace(" ", "").lower()
+    """`West Europe` and `westeurope` are one region, as are `North Central US (Stage)` and `northcentralusstage`."""
+    return value.translate(_NOT_IN_REGIONS).lower()
 
 
 def fold_number(value: float) -> int | float | str:

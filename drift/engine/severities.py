@@ -40,7 +40,7 @@ class BuiltInRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of what a change means. `severity` is for the opening direction, `closing` for its undoing.
 
     `paths` are JSON Pointers in which `*` is any one segment; '' is the resource itself coming or going. A fallback
-    rule, in which `**` may stand too, decides only where no other rule has a say.
+    rule, in which `**` may stand too, decides only where no other rule has a say; what it tests is the resource.
     """
 
     id: str
@@ -85,7 +85,7 @@ def rate(change: Change, resource_type: str, *, before: Json = None, after: Json
         if (verdict := apply(rule, change, before=before, after=after))
     ]
     if not any(verdict.decides for verdict in verdicts):
-        verdicts.append(_fall_back(change, resource_type))
+        verdicts.append(_fall_back(change, resource_type, before, after))
     return max(verdicts, key=_rank)
 
 
@@ -157,9 +157,14 @@ def _is_for(rule: BuiltInRule, resource_type: str) -> bool:
     return any(like(pattern, resource_type) for pattern in rule.types)
 
 
-def _fall_back(change: Change, resource_type: str) -> Verdict:
-    rules = _fallbacks_for(resource_type.lower())
-    return next(Verdict(rule.severity, rule.id) for rule in rules if _is_fallback(rule, change))
+def _fall_back(change: Change, resource_type: str, before: Json, after: Json) -> Verdict:
+    rules = (r for r in _fallbacks_for(resource_type.lower()) if _is_fallback(r, change))
+    sides = [Spot(None, side, side) for side in (before, after) if side is not None]
+    return next(
+        Verdict(rule.severity, rule.id)
+        for rule in rules
+        if not rule.where or any(_stands(rule, side) for side in sides)
+    )
 
 
 def _is_fallback(rule: BuiltInRule, change: Change) -> bool:

@@ -15,17 +15,17 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, reduce
+from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, mend, reduce
 from drift.engine.index import Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
 from drift.engine.packing import fits
 from drift.engine.recognition import (
     UNKNOWN,
+    Digester,
     Row,
     arrange,
     collate,
     holds_bookkeeping,
-    make_digest,
     order,
     trim,
 )
@@ -135,7 +135,8 @@ class Survey:
     def __init__(self, previous: SnapshotIndex | None, *, secret_key: bytes) -> None:
         self._previous = previous
         self._secret_key = secret_key
-        self._digest = make_digest(secret_key)
+        self._digester = Digester(secret_key)
+        self._digest = self._digester.digest
         comparable = (
             previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION
         )
@@ -197,7 +198,7 @@ class Survey:
 
     def _find_raw(self, rows: Iterable[Row]) -> list[_Unknown]:
         rows, seen = list(rows), self._seen
-        raws = list(map(self._digest, rows))
+        raws = self._digester.digest_all(rows)
         positions = list(map(self._by_raw.get, raws))
         rest = [
             (bytes(row), (raw, UNKNOWN, UNKNOWN, UNKNOWN))
@@ -355,10 +356,12 @@ def _parse(row: bytes) -> dict[str, Any] | None:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            document = json.loads(
-                bytes(row).removeprefix(_BYTE_ORDER_MARK),
-                parse_float=read_number,
-                parse_constant=str,
+            document = mend(
+                json.loads(
+                    bytes(row).removeprefix(_BYTE_ORDER_MARK),
+                    parse_float=read_number,
+                    parse_constant=str,
+                )
             )
         except (ValueError, RecursionError):
             return None

@@ -10,6 +10,7 @@ import pytest
 
 from dev.demo.client import Product
 from tests.api.members import Sign
+from tests.api.uploads import Uploader
 
 
 @pytest.fixture
@@ -42,3 +43,9 @@ async def sign_in(url: str) -> AsyncIterator[Sign]:
 @pytest.fixture
 def admin(sign_in: Sign, organisation: Any, tenant_id: str) -> httpx.AsyncClient:
     return sign_in(organisation.admin_header)
+
+
+@pytest.fixture
+async def uploader(admin: httpx.AsyncClient, organisation: Any, tenant_id: str) -> Uploader:
+    await admin.post("/api/subscriptions/refresh")
+    return Uploader(admin, organisation.subscription_id, tenant_id, organisation)

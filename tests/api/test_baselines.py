@@ -2,48 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 
-from dev.demo.client import Product
-
-
-@dataclass(frozen=True)
-class Uploader:
-    client: httpx.AsyncClient
-    subscription_id: str
-
-    def document(self, name: str, **properties: Any) -> dict[str, Any]:
-        kind = "Microsoft.Storage/storageAccounts"
-        scope = f"/subscriptions/{self.subscription_id}/resourceGroups/rg"
-        return {
-            "id": f"{scope}/providers/{kind}/{name}",
-            "name": name,
-            "type": kind,
-            "properties": properties,
-        }
-
-    async def post(self, resources: Any, **changes: Any) -> httpx.Response:
-        body = {
-            "source": "upload",
-            "subscriptionId": self.subscription_id,
-            "name": "agreed",
-            "resources": resources,
-        }
-        return await self.client.post("/api/baselines", json=body | changes)
-
-
-@pytest.fixture
-async def uploader(operator: Product, url: str, new_organisation: Any) -> Any:
-    organisation = await new_organisation()
-    tenant = await operator.request("POST", "/api/tenants", organisation.tenant_body())
-    headers = {"X-MS-CLIENT-PRINCIPAL": organisation.admin_header, "X-Tenant-Id": tenant["id"]}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-        await client.post("/api/subscriptions/refresh")
-        yield Uploader(client, organisation.subscription_id)
+from tests.api.uploads import Uploader
 
 
 async def test_versions_are_numbered_and_one_is_active(uploader: Uploader) -> None:

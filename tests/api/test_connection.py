@@ -1,5 +1,5 @@
-"""Connections that use an identity of the deployment reach the tenant's own directory and no other, whoever else trusts
-that identity."""
+"""Nobody replaces or removes a connection that they have not seen. Connections that use an identity of the deployment
+reach the tenant's own directory and no other, whoever else trusts that identity."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from drift.collect import SubscriptionReader
 from errors import Unreadable
 from tenancy.access import serve
 from tenancy.deployment import Deployment
+from tests.api.members import Sign
 
 
 def connection(kind: str, directory_id: str) -> dict[str, str]:
@@ -46,17 +47,63 @@ async def delegate(azure: AzureAdmin, organisation: Any, object_id: str) -> None
     )
 
 
+async def test_edit_needs_the_etag_of_what_was_read(
+    admin: httpx.AsyncClient, organisation: Any
+) -> None:
+    body = organisation.tenant_body()["connection"]
+    first = (await admin.get("/api/connection")).headers["ETag"]
+
+    async def put(**headers: str) -> httpx.Response:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await admin.put("/api/connection", json=body, headers=sent)
+
+    for refused in (await put(), await put(If_Match="*"), await admin.delete("/api/connection")):
+        assert (refused.status_code, refused.json()["code"]) == (428, "precondition-required")
+    assert (await put(If_None_Match="*")).status_code == 412
+    assert (await put(If_None_Match="*", If_Match=first)).status_code == 422
+    saved = await put(If_Match=first)
+    assert saved.status_code == 200
+    assert saved.headers["ETag"] == (await admin.get("/api/connection")).headers["ETag"] != first
+    for stale in (
+        await put(If_Match=first),
+        await admin.delete("/api/connection", headers={"If-Match": first}),
+    ):
+        assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+    assert (await admin.get("/api/connection")).headers["ETag"] == saved.headers["ETag"]
+
+
+async def test_first_connection_needs_none(admin: httpx.AsyncClient, organisation: Any) -> None:
+    body = organisation.tenant_body()["connection"]
+    etag = (await admin.get("/api/connection")).headers["ETag"]
+    gone = await admin.delete("/api/connection", headers={"If-Match": etag})
+    assert gone.status_code == 204
+    assert (await admin.get("/api/connection")).status_code == 404
+    assert (await admin.delete("/api/connection", headers={"If-Match": etag})).status_code == 404
+    late = await admin.put("/api/connection", json=body, headers={"If-Match": etag})
+    assert late.status_code == 412
+    made = await admin.put("/api/connection", json=body, headers={"If-None-Match": "*"})
+    assert made.status_code == 200
+    etag = made.headers["ETag"]
+    await admin.delete("/api/connection", headers={"If-Match": etag})
+    assert (await admin.put("/api/connection", json=body)).status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["federated", "lighthouse"])
 async def test_identity_of_the_deployment_is_not_for_foreign_directories(
-    operator: Product, url: str, new_organisation: Any, kind: str
+    operator: Product, sign_in: Sign, new_organisation: Any, kind: str
 ) -> None:
     own, foreign = await new_organisation(), await new_organisation()
     tenant = await operator.request("POST", "/api/tenants", own.tenant_body())
-    async with Product(url, own.admin_header, tenant["id"]) as admin:
-        before = await admin.request("GET", "/api/connection")
-        with pytest.raises(ProductError, match=r"422.*directoryId"):
-            await admin.request("PUT", "/api/connection", connection(kind, foreign.directory_id))
-        assert await admin.request("GET", "/api/connection") == before
+    admin = sign_in(own.admin_header, tenant=tenant["id"])
+    before = await admin.get("/api/connection")
+    refused = await admin.put(
+        "/api/connection",
+        json=connection(kind, foreign.directory_id),
+        headers={"If-Match": before.headers["ETag"]},
+    )
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "directoryId"
+    assert (await admin.get("/api/connection")).json() == before.json()
     body = own.tenant_body(connection=connection(kind, foreign.directory_id))
     with pytest.raises(ProductError, match=r"422.*directoryId"):
         await operator.request("POST", "/api/tenants", body)

@@ -9,7 +9,7 @@ import pytest
 from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product, ProductError, principal_header
 from settings import Settings
-from tenancy.deployment import Deployment
+from tenancy.deployment import OWN, Deployment
 from tenancy.tenants import PLATFORM
 
 
@@ -210,3 +210,59 @@ async def test_index_outside_tenants_holds_ids_only(
     client = await deployment.tables.client(PLATFORM)
     rows = [row async for row in client.query_entities(f"RowKey eq '{tenant['id']}'")]
     assert [set(row) - {"PartitionKey", "RowKey"} for row in rows] == [{"tenant_id"}]
+
+
+async def test_tenants_page_by_page_with_a_signed_token(
+    operator: Product, url: str, new_organisation
+) -> None:
+    made = set()
+    for _ in range(3):
+        body = (await new_organisation()).tenant_body(connection=None)
+        made.add((await operator.request("POST", "/api/tenants", body))["id"])
+    first = await operator.request("GET", "/api/tenants?maxpagesize=1")
+    assert len(first["value"]) == 1
+    link = first["nextLink"]
+    assert first["value"][0]["id"] not in link  # the place is nobody's to choose
+    for wrong in (link.replace("maxpagesize=1", "maxpagesize=2"), link[:-4] + "AAAA"):
+        with pytest.raises(ProductError, match=r"422.*continuationToken"):
+            await operator.request("GET", wrong)
+    listed = [one["id"] for one in await operator.every("/api/tenants?maxpagesize=200")]
+    assert made <= set(listed)
+    assert listed == sorted(listed)
+    second = await operator.request("GET", link)
+    assert [one["id"] for one in (*first["value"], *second["value"])] == listed[:2]
+
+
+async def test_signing_key_that_the_vault_lost_is_made_anew(
+    operator: Product, deployment: Deployment, new_organisation
+) -> None:
+    for _ in range(2):
+        body = (await new_organisation()).tenant_body(connection=None)
+        await operator.request("POST", "/api/tenants", body)
+    before = await deployment.signing_key()
+    assert await deployment.signing_key() == before
+    link = (await operator.request("GET", "/api/tenants?maxpagesize=1"))["nextLink"]
+    await deployment.vault.of(OWN).erase(await deployment.registry.signing_secret())
+    with pytest.raises(ProductError, match=r"422.*continuationToken"):
+        await operator.request("GET", link)
+    assert await deployment.signing_key() != before
+
+
+async def test_new_name_needs_the_etag_of_what_was_read(
+    operator: Product, url: str, sign_in, organisation, tenant_id: str
+) -> None:
+    pia = sign_in(operator._client.headers["X-MS-CLIENT-PRINCIPAL"])
+    path = f"/api/tenants/{tenant_id}"
+    etag = (await pia.get(path)).headers["ETag"]
+    missing = await pia.patch(path, json={"name": "new"})
+    assert (missing.status_code, missing.json()["code"]) == (428, "precondition-required")
+    renamed = await pia.patch(path, json={"name": "new"}, headers={"If-Match": etag})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "new")
+    late = await pia.patch(path, json={"name": "newer"}, headers={"If-Match": etag})
+    assert (late.status_code, late.json()["code"]) == (412, "stale")
+    read = await pia.get(path)
+    assert (read.json()["name"], read.headers["ETag"]) == ("new", renamed.headers["ETag"])
+    trail = (await sign_in(organisation.admin_header).get("/api/audit?action=tenant.rename")).json()
+    assert [one["detail"] for one in trail["value"]] == [
+        {"before": organisation.tenant_body()["name"], "after": "new"}
+    ]

@@ -196,6 +196,17 @@ async def test_invitation_ends_within_30_days(admin: httpx.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "expiresAt")
 
 
+async def allow_app_roles(client: httpx.AsyncClient, allowed: bool) -> httpx.Response:
+    path = "/api/users/app-roles"
+    etag = (await client.get(path)).headers["ETag"]
+    answer = await client.put(path, json={"allowed": allowed}, headers={"If-Match": etag})
+    assert answer.status_code == 200
+    assert (await client.put(path, json={"allowed": allowed})).status_code == 428
+    late = await client.put(path, json={"allowed": not allowed}, headers={"If-Match": etag})
+    assert late.status_code == 412
+    return answer
+
+
 async def test_app_roles_let_in_where_the_tenant_allows_it(
     admin: httpx.AsyncClient, sign_in: Sign, organisation: Any, tenant_id: str
 ) -> None:
@@ -204,7 +215,7 @@ async def test_app_roles_let_in_where_the_tenant_allows_it(
     member = sign_in(header_of(home, someone, "Drift.Operator"))
     assert (await member.get("/api/settings")).status_code == 403
     assert (await admin.get("/api/users/app-roles")).json() == {"allowed": False}
-    await admin.put("/api/users/app-roles", json={"allowed": True})
+    await allow_app_roles(admin, True)
     assert (await member.post("/api/scans")).status_code == 202
     assert (await member.get("/api/users")).status_code == 403
     assert (await member.get("/api/me")).json()["tenants"][0]["role"] == "operator"
@@ -222,7 +233,7 @@ async def test_app_roles_let_in_where_the_tenant_allows_it(
     # A row of its own holds somebody down.
     await add(admin, body(organisation, objectId=someone, role="viewer"))
     assert (await member.post("/api/scans")).status_code == 403
-    await admin.put("/api/users/app-roles", json={"allowed": False})
+    await allow_app_roles(admin, False)
     other = sign_in(header_of(home, str(uuid.uuid4()), "Drift.Admin"))
     assert (await other.get("/api/settings")).status_code == 403
 
@@ -257,7 +268,7 @@ async def test_access_review_says_who_by_which_way_and_what_is_stale(
     row = await context.store.get(Table.USER, never["id"])
     old = {**row.values, "added_at": datetime.now(UTC) - timedelta(days=91)}
     await context.store.put(Table.USER, row.key, old)
-    await admin.put("/api/users/app-roles", json={"allowed": True})
+    await allow_app_roles(admin, True)
     await sign_in(header_of(organisation.directory_id, str(uuid.uuid4()), "Drift.Viewer")).get(
         "/api/settings"
     )
@@ -273,5 +284,12 @@ async def test_access_review_says_who_by_which_way_and_what_is_stale(
         ("N", "appRole", "viewer", False),
         ("Pia", "platform", "platform", False),
     ]
+    pages, link = [], "/api/access-review?maxpagesize=2"
+    while link:
+        page = (await admin.get(link)).json()
+        assert len(page["value"]) <= 2
+        pages += [one["name"] for one in page["value"]]
+        link = page.get("nextLink", "")
+    assert pages == [one["name"] for one in review]
     assert found["Ada"]["permissions"] == ["administer", "operate", "read"]
     assert (found["Ada"]["lastSeen"] is None, found["Never"]["lastSeen"]) == (False, None)

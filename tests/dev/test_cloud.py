@@ -33,9 +33,9 @@ SETTINGS = {
 }
 
 
-def test_environment_names_every_setting_of_the_app(environment: dict[str, str]) -> None:
-    assert set(environment) == SETTINGS
-    assert all(environment.values())
+def test_environment_names_every_setting_of_the_app(cloud: LocalCloud) -> None:
+    assert set(cloud.environment()) == SETTINGS
+    assert all(cloud.environment().values())
 
 
 def test_storage_services_answer(environment: dict[str, str]) -> None:

@@ -1,4 +1,7 @@
-"""A tenant that is suspended or deleted: nothing works at once, and a scan under way stops at its next step. E02."""
+"""A tenant that is suspended or deleted: nothing works at once, and a scan under way stops at its next step. E02.
+
+So does one whose connection is removed.
+"""
 
 from __future__ import annotations
 
@@ -79,6 +82,37 @@ async def test_scan_under_way_stops_at_its_next_step(tenant, operator, action):
         ["cancelled"],
     )
     assert (await tenant.part())["findings"] == 1  # its lease was given back
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_removed_connection_stops_the_scan_that_holds_its_token(tenant, operator, again):
+    """Also where another one was made since: it may be of another organisation's application."""
+    tables = ("finding", "configuration", "configurationhistory", "notice", "pack")
+    before = await tenant.etags(*tables)
+
+    async def remove():
+        removed = await tenant.http.delete("/api/connection", headers=await tenant.if_match())
+        assert removed.status_code == 204
+        if again:
+            body = tenant.organisation.tenant_body()["connection"]
+            await tenant.api.request("PUT", "/api/connection", body)
+
+    scan_id = await run_and_close(tenant, operator, remove)
+    assert await graph_calls(tenant) == 1  # four sources were still to be read
+    assert await tenant.etags(*tables) == before
+    scan = await tenant.read_scan(scan_id)
+    (part,) = scan["parts"]
+    assert (scan["status"], part["status"]) == ("incomplete", "incomplete")
+    assert "connection to Azure was removed" in part["reason"]
+
+
+async def test_replaced_connection_stops_no_scan(tenant, operator):
+    async def replace_it():
+        assert (await tenant.put_connection()).status_code == 200
+
+    scan_id = await run_and_close(tenant, operator, replace_it)
+    assert (await tenant.read_scan(scan_id))["status"] == "complete"
+    assert await graph_calls(tenant) > 1
 
 
 async def test_queued_messages_of_a_closed_tenant_do_nothing(tenant, operator):

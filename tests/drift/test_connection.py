@@ -89,7 +89,7 @@ async def test_vault_that_refuses_ends_the_scan(drifted):
 
 
 async def test_missing_connection_ends_the_scan(drifted):
-    await drifted.api.request("DELETE", "/api/connection")
+    await drifted.http.delete("/api/connection", headers=await drifted.if_match())
     scan = await drifted.scan()
     assert (scan["status"], scan["parts"]) == ("incomplete", [])
     assert scan["reason"] == "This tenant has no connection to Azure yet."

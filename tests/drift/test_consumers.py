@@ -136,7 +136,7 @@ async def test_unreadable_message_is_given_up_and_harms_nobody(tenant, written, 
     assert await tenant.host.waiting(queue) == waiting
 
 
-async def test_part_that_cannot_be_scanned_fails_visibly(tenant):
+async def test_part_that_cannot_be_scanned_fails_visibly(tenant, caplog):
     scan_id, (body,) = await tenant.fan_out()
     client = tenant.tables.get_table_client("subscription")
     await client.delete_entity(tenant.tenant_id, f"s.{tenant.subscription_id}")
@@ -147,9 +147,10 @@ async def test_part_that_cannot_be_scanned_fails_visibly(tenant):
     assert (scan["status"], scan["parts"][0]["status"]) == ("failed", "failed")
     assert "five tries" in scan["parts"][0]["reason"]
     assert scan["finishedAt"]
+    assert "subscription not scanned" in {one.message for one in caplog.records}  # an alert
 
 
-async def test_given_up_messages_end_what_they_were_for(tenant, written):
+async def test_given_up_messages_end_what_they_were_for(tenant, written, caplog):
     scan_id = await tenant.request_scan()
     (body,) = await tenant.host.take("scan-tenant")
     await tenant.host.put("scan-tenant-poison", body)
@@ -157,6 +158,7 @@ async def test_given_up_messages_end_what_they_were_for(tenant, written):
     scan = await tenant.read_scan(scan_id)
     assert scan["status"] == "failed"
     assert "five tries" in scan["reason"]
+    assert {"poison message", "scan failed"} <= {one.message for one in caplog.records}  # alerts
     before = await tenant.etags()
     for queue in ("scan-tenant", "scan-tenant-poison"):
         await tenant.host.put(queue, body)

@@ -223,13 +223,14 @@ async def test_hidden_resource_type_is_not_removed(tenant):
     assert await summary(tenant) == []
 
 
-async def test_short_retry_after_is_obeyed(tenant):
+async def test_short_retry_after_is_obeyed(tenant, caplog):
     """Fault 18: in seconds, and as a date, which is cut to whole seconds."""
     await drift(tenant)
     started = time.monotonic()
     await tenant.graph_fault(nth=1, status=429, headers={"Retry-After": "1"})
     await expect_convergence(tenant)
     assert time.monotonic() - started >= 1
+    assert [one.wait for one in caplog.records if one.message == "throttled"] == [1.0]  # an alert
     await tenant.azure.clear_faults()
     moment = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
     header = email.utils.format_datetime(moment, usegmt=True)

@@ -65,7 +65,7 @@ class DyingDeployment(Deployment):
         super().__init__(settings)
         self.fuse = Fuse()
         self.tables = DyingTables(self._table_service())
-        self.queues = DyingQueues(self._queue_service())
+        self.queues = DyingQueues(self._queue_service)
         self.tables.fuse = self.queues.fuse = self.fuse
 
     async def survives(self, work: Coroutine[None, None, None], steps: int) -> bool:

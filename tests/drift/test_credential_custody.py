@@ -36,17 +36,14 @@ async def test_secret_is_in_the_vault_alone(new_tenant, everything_logged):
     secret, wrong = f"canary-{uuid.uuid4()}", f"canary-{uuid.uuid4()}"
     application = {"clientId": made.client_id, "objectId": made.object_id, "secrets": [secret]}
     await tenant.azure.put_directory(made.directory_id, name="test", applications=[application])
-    body = made.tenant_body()["connection"]
     answers = [
-        await tenant.http.put("/api/connection", json=body | {"secret": secret}),
+        await tenant.put_connection(secret=secret),
         await tenant.http.get("/api/connection"),
-        await tenant.http.put("/api/connection", json=body | {"secret": wrong}),
-        await tenant.http.put("/api/connection", json=body | {"secret": [wrong]}),
-        await tenant.http.put("/api/connection", json=body | {"secret": wrong * 1000}),
-        await tenant.http.put(
-            "/api/connection", json=body | {"kind": "certificate", "secret": wrong}
-        ),
-        await tenant.http.put("/api/connection", json=body | {"kind": wrong, "secret": wrong}),
+        await tenant.put_connection(secret=wrong),
+        await tenant.put_connection(secret=[wrong]),
+        await tenant.put_connection(secret=wrong * 1000),
+        await tenant.put_connection(kind="certificate", secret=wrong),
+        await tenant.put_connection(kind=wrong, secret=wrong),
         await tenant.http.post("/api/connection/test"),
         await tenant.http.post("/api/subscriptions/refresh"),
         await tenant.http.get("/api/settings"),

@@ -36,7 +36,7 @@ class DyingQueues(Queues):
 @pytest.fixture
 async def dying(settings: Settings):
     deployment = Deployment(settings)
-    deployment.queues = DyingQueues(deployment._queue_service())
+    deployment.queues = DyingQueues(deployment._queue_service)
     yield deployment
     await deployment.close()
 

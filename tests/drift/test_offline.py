@@ -310,6 +310,15 @@ def test_stats_count_documents_bytes_and_seconds(run: Run) -> None:
     assert stats["unchanged"] == 1
 
 
+def test_explain_says_what_becomes_of_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["explain", "Microsoft.Compute/virtualMachines", "/properties/osProfile/adminPassword"])
+    assert "leaves it out, nothing is said" in capsys.readouterr().out
+    main(["explain", "Microsoft.Web/sites/config", "/properties/DB_PASSWORD"])
+    assert "changed, added or removed, never shown" in capsys.readouterr().out
+    main(["explain", "Microsoft.Web/sites/config", "/properties/MODE"])
+    assert "secret" not in capsys.readouterr().out
+
+
 def test_explain_says_why_a_path_is_compared_or_not(capsys: pytest.CaptureFixture[str]) -> None:
     network = "Microsoft.Network/virtualNetworks"
     assert main(["explain", network, "/properties/subnets/[name=web]/etag"]) == 0

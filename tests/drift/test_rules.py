@@ -59,7 +59,8 @@ async def test_new_rule_reaches_what_was_found_before_it(tenant: Any, written: A
     await tenant.scan()
     rows = written(before, await tenant.etags())
     assert {table for table, _ in rows} == {"audit", "configuration", "scan", "subscription"}
-    await tenant.api.request("DELETE", f"/api/rules/{made['id']}")
+    path = f"/api/rules/{made['id']}"
+    await tenant.api.request("DELETE", path, headers=await tenant.if_match(path))
     await tenant.scan()
     assert (await tenant.finding())["status"] == "reopened"
 
@@ -99,6 +100,11 @@ async def test_path_that_changes_in_most_scans_is_proposed(tenant: Any) -> None:
     assert found["resourceId"] == tenant.account("alpha")["id"]
     assert found["changed"] > found["scans"] / 2
     assert f"Changed in {found['changed']} of {found['scans']} scans" in found["reason"]
+    finding = await tenant.finding()
+    detail = await tenant.api.request("GET", f"/api/findings/{finding['id']}")
+    (marked,) = detail["flapping"]
+    assert (marked["path"], marked["evidence"]) == ("/tags/build", found["reason"])
+    assert {name: detail[name] for name in finding if name != "nextLink"} == finding
     body = {"action": "ignore"} | {
         name: found[name] for name in ("path", "resourceType", "resourceId", "reason", "expiresAt")
     }

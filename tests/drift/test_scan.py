@@ -33,6 +33,7 @@ async def test_change_is_found_exactly(tenant):
         "TLS1_2",
         "TLS1_0",
     )
+    assert (await tenant.api.request("GET", f"/api/findings/{finding['id']}"))["flapping"] == []
     rule = describe(change["rule"])
     assert (change["title"], change["reason"], change["action"]) == (
         rule.title,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 
 import pytest
@@ -116,8 +117,11 @@ async def test_trouble_of_one_tenant_does_not_hold_up_another(new_tenant, deploy
     await sound.change_settings(schedule="")
 
 
-async def test_tick_is_remembered(deployment, hourly):
+async def test_tick_is_remembered_and_said(deployment, hourly, caplog):
+    """The deployment's alert waits for the line."""
+    caplog.set_level(logging.INFO, logger="drift.schedule")
     slot = await due_at(hourly)
     moment = slot - timedelta(minutes=7)
     await tick(deployment, now=moment)
     assert await deployment.registry.last_tick() == moment
+    assert [one.started for one in caplog.records if one.message == "tick finished"] == [0]

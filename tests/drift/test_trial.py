@@ -141,13 +141,12 @@ async def test_certificate_that_is_not_registered(new_tenant):
     await put_application(
         tenant, secrets=[tenant.organisation.secret], certificates=[public(registered)]
     )
-    body = tenant.organisation.tenant_body()["connection"] | {"kind": "certificate"}
-    refused = await tenant.http.put("/api/connection", json=body | {"secret": other})
+    refused = await tenant.put_connection(kind="certificate", secret=other)
     assert refused.status_code == 422
     assert "AADSTS700027" in refused.json()["detail"]
     assert "az ad app credential reset" in refused.json()["detail"]
     assert other not in refused.text
-    kept = await tenant.http.put("/api/connection", json=body | {"secret": registered})
+    kept = await tenant.put_connection(kind="certificate", secret=registered)
     assert kept.status_code == 200
     assert kept.json()["secretExpiresAt"] == FUTURE.isoformat().replace("+00:00", "Z")
     assert {line["ok"] for line in await try_it(tenant)} == {True}

@@ -137,6 +137,15 @@ class Watched:
         saved = await self.http.put("/api/settings", json=read.json() | members, headers=headers)
         saved.raise_for_status()
 
+    async def put_connection(self, **members: Any) -> httpx.Response:
+        """The organisation's own connection with other members, in place of the present one."""
+        body = self.organisation.tenant_body()["connection"] | members
+        return await self.http.put("/api/connection", json=body, headers=await self.if_match())
+
+    async def if_match(self, path: str = "/api/connection") -> dict[str, str]:
+        """The header of an edit of what is read there."""
+        return {"If-Match": (await self.http.get(path)).headers["ETag"]}
+
     async def fault(self, *, method: str = "", path: str, nth: int = 0, **members: Any) -> None:
         """A fault that no other tenant meets."""
         directory = self.organisation.directory_id

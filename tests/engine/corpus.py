@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from drift.engine.canonical import canonicalise
-from drift.engine.compare import compare
+from drift.engine.compare import compare, differ
 from drift.engine.facts import FactKind, explain
 from drift.engine.facts.progress import unfinished_state
 from drift.engine.model import Change, Document, Severity
+from drift.engine.plan import place_at
 from errors import Invalid
 from tests.engine.views import find_disagreements
 
@@ -123,19 +124,28 @@ def generalise(path: str) -> str:
 
 
 def find_hidden(pair: Pair) -> Iterator[str]:
-    """The pointers whose difference alone changes nothing, though no fact and no rule of spelling says why."""
+    """The pointers whose difference alone is not told, though no fact and no rule of spelling says why."""
     try:
         before = canonical(pair.before)
+        canonical(pair.after)
     except Invalid:
         return
     for pointer, way in pair.how.items():
         if way in _SPELLINGS or pointer in ("/id", "/name", "/type"):
             continue
         changed = transplant(pair.before, pair.after, pointer)
-        if changed is None or canonical(changed).digest != before.digest:
+        if differ(before, canonical(changed)) is not None or is_redacted(pair, pointer):
             continue
         if not is_explained(before.resource_type, pair, pointer):
             yield pointer
+
+
+def is_redacted(pair: Pair, pointer: str) -> bool:
+    """Whether only one side shows a secret that Azure does not have to show."""
+    values = [find(side, pointer) for side in (pair.before, pair.after)]
+    place = place_at(canonical(pair.after).resource_type, star_items(pair.after, pointer))
+    hides = place is not None and place.secret and not place.shown
+    return hides and any(map(_is_empty, values))
 
 
 def is_explained(resource_type: str, pair: Pair, pointer: str) -> bool:
@@ -162,10 +172,8 @@ def _is_no_configuration(resource_type: str, path: str, value: Any) -> bool:
     return False
 
 
-def transplant(
-    before: dict[str, Any], after: dict[str, Any], pointer: str
-) -> dict[str, Any] | None:
-    """`before` with the one value at the pointer as it is in `after`; None where that cannot be done."""
+def transplant(before: dict[str, Any], after: dict[str, Any], pointer: str) -> dict[str, Any]:
+    """`before` with the one value at the pointer as it is in `after`."""
     result = copy.deepcopy(before)
     *above, last = split(pointer)
     parent, source = find(result, above), find(after, above)
@@ -174,11 +182,11 @@ def transplant(
         if last in source:
             parent[last] = source[last]
         return result
-    if isinstance(parent, list) and isinstance(source, list):
-        index = int(last)
-        parent[index : index + 1] = source[index : index + 1]
-        return result
-    return None
+    assert isinstance(parent, list)
+    assert isinstance(source, list), pointer
+    index = int(last)
+    parent[index : index + 1] = source[index : index + 1]
+    return result
 
 
 def find(value: Any, pointer: str | list[str]) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from drift.engine.canonical import DEEPEST, canonicalise, identify
 from drift.engine.model import Document
+from drift.engine.scalars import fold_location
 from errors import Invalid
 from tests.engine.documents import KEY, vnet
 
@@ -98,6 +99,15 @@ def test_canonicalise_ids_types_and_locations_without_letter_case() -> None:
     assert len(digests) == 1
     assert canonical({"path": "/Health"}).digest != canonical({"path": "/health"}).digest
     assert canonical({"mode": "On"}).digest != canonical({"mode": "on"}).digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("West Europe", "westeurope"), ("North Central US (Stage)", "northcentralusstage")],
+)
+def test_canonicalise_one_region_in_its_forms(one: str, other: str) -> None:
+    assert fold_location(one) == fold_location(other)
+    assert fold_location(one) != fold_location("North Europe")
 
 
 def test_canonicalise_one_instant_in_its_forms() -> None:
@@ -229,6 +239,7 @@ def test_canonicalise_without_any_type_is_refused() -> None:
         (ID, "Contoso.Things/Things", "contoso.things/things"),
         (ID, None, "contoso.things/things"),
         (ID, "things", "contoso.things/things"),
+        (ID + "/parts/p", "things/parts", "contoso.things/things/parts"),
         (ID + "/providers/Microsoft.Authorization/locks/l", None, "microsoft.authorization/locks"),
         (ID + "/parts/p/", None, "contoso.things/things/parts"),
         (

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from drift.engine.canonical import canonicalise
-from drift.engine.compare import ALLOW_LIST_NOTE, EVOLVED_NOTE, compare, differ
+from drift.engine.compare import ALLOW_LIST_NOTE, EVOLVED_NOTE, IMPLIED_NOTE, compare, differ
 from drift.engine.model import Change, ChangeKind, Severity
 from tests.engine.documents import KEY, document, vnet
 
@@ -181,6 +181,60 @@ def test_compare_a_secret_hidden_on_one_side_is_silent(hidden: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("hidden", [None, "", "*****"])
+def test_compare_a_secret_that_a_request_alone_takes_is_redacted_and_not_removed(
+    hidden: Any,
+) -> None:
+    kind = "Microsoft.App/containerApps"
+    before, after = (
+        {"configuration": {"secrets": [{"name": "db-password", "value": value}]}}
+        for value in ("one", hidden)
+    )
+    assert changes(before, after, kind) == []
+
+
+SETTINGS = "Microsoft.Web/sites/config"
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "path"),
+    [
+        (SETTINGS, {"DB_PASSWORD": "s3cr3t"}, {}, "/properties/DB_PASSWORD"),
+        (SETTINGS, {"DB_PASSWORD": "*****"}, {}, "/properties/DB_PASSWORD"),
+        (
+            "Microsoft.ContainerInstance/containerGroups",
+            {"containers": [{"environmentVariables": [{"name": "API_KEY", "value": "s3cr3t"}]}]},
+            {"containers": [{"environmentVariables": [{"name": "API_KEY"}]}]},
+            "/properties/containers/[]/environmentVariables/[name=API_KEY]/value",
+        ),
+        (
+            "Microsoft.Logic/workflows",
+            {"definition": {"actions": {"call": {"password": "s3cr3t", "x": 1}}}},
+            {"definition": {"actions": {"call": {"x": 1}}}},
+            "/properties/definition/actions/call/password",
+        ),
+        (TYPE, {"note": "Server=s;Password=abcdef;Database=d"}, {"x": 1}, "/properties/note"),
+    ],
+)
+def test_compare_a_secret_that_the_api_shows_is_removed_when_it_is_gone(
+    kind: str, before: Any, after: Any, path: str
+) -> None:
+    found = changes(before, after | {"x": 1}, kind)
+    assert [change[0] for change in found if change[1] == "removed"] == [path]
+    assert not any("s3cr3t" in str(change[2]) for change in found)
+
+
+def test_compare_a_secret_in_a_tag_is_removed_with_it() -> None:
+    sides = [
+        {"id": ID, "type": TYPE, "tags": tags}
+        for tags in ({"password": "s3cr3t", "a": "1"}, {"a": "1"})
+    ]
+    found = compare(
+        *(msgspec.json.decode(canonicalise(side, secret_key=KEY).body) for side in sides), TYPE
+    )
+    assert [(change.path, change.kind) for change in found] == [("/tags/password", "removed")]
+
+
 def test_compare_an_empty_allow_list_is_informational() -> None:
     kind = "microsoft.keyvault/vaults"
     for before, after in (
@@ -191,6 +245,25 @@ def test_compare_an_empty_allow_list_is_informational() -> None:
         assert [(change.kind, change.severity, change.note) for change in found] == [
             (ChangeKind.ADDED, Severity.INFORMATIONAL, ALLOW_LIST_NOTE)
         ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity", "note"),
+    [
+        ({}, {"minimumTlsVersion": "TLS1_0"}, Severity.INFORMATIONAL, IMPLIED_NOTE),
+        ({"allowSharedKeyAccess": True}, {}, Severity.INFORMATIONAL, IMPLIED_NOTE),
+        ({}, {"minimumTlsVersion": "TLS1_2"}, Severity.MEDIUM, ""),
+        ({}, {"allowSharedKeyAccess": False}, Severity.MEDIUM, ""),
+        ({"minimumTlsVersion": "TLS1_2"}, {"minimumTlsVersion": "TLS1_0"}, Severity.MEDIUM, ""),
+        ({"minimumTlsVersion": "TLS1_2"}, {}, Severity.MEDIUM, ""),
+    ],
+)
+def test_compare_a_value_that_azure_came_to_say_is_informational(
+    before: Any, after: Any, severity: Severity, note: str
+) -> None:
+    kind = "microsoft.storage/storageaccounts"
+    found = compare(body({"x": 1} | before, kind), body({"x": 1} | after, kind), kind)
+    assert [(change.severity, change.note) for change in found] == [(severity, note)]
 
 
 def test_compare_with_a_newer_api_a_new_property_is_informational() -> None:

@@ -6,7 +6,7 @@ import tracemalloc
 import msgspec
 import pytest
 
-from drift.engine.index import UNKNOWN, Entry, PackRef, SnapshotIndex, Stamp, delta
+from drift.engine.index import UNKNOWN, Entry, PackRef, SnapshotIndex, Stamp, delta, evolved_types
 from drift.engine.model import ResourceKey
 from errors import Corrupt
 
@@ -28,6 +28,18 @@ def entry(number: int, digest: int = 0, pack: int = 0) -> Entry:
 
 def index(*entries: Entry) -> SnapshotIndex:
     return SnapshotIndex.build(STAMP, PACKS, entries)
+
+
+def test_types_evolve_only_to_a_newer_version_that_both_sides_know() -> None:
+    def read_with(**versions: str) -> SnapshotIndex:
+        return SnapshotIndex.build(Stamp("test", 1, versions), [], [])
+
+    before = read_with(a="2024-01-01", b="2024-01-01", c="2024-01-01", d="")
+    after = read_with(
+        a="2024-06-01", b="2024-01-01", c="2023-01-01", d="2024-01-01", e="2024-01-01"
+    )
+    assert evolved_types(before, after) == {"a"}
+    assert evolved_types(read_with(), after) == frozenset()
 
 
 def test_index_of_entries_in_any_order_is_the_same() -> None:

@@ -102,8 +102,48 @@ def test_change_is_rated_at_least_as_its_worst_rule_says(rule: BuiltInRule) -> N
 
 @pytest.mark.parametrize("rule", FALLBACKS, ids=lambda rule: rule.id)
 def test_fallback_rates_what_no_rule_knows(rule: BuiltInRule) -> None:
-    rated = rate(opening(rule), EXAMPLES[rule.id]["type"])
+    around = EXAMPLES[rule.id].get("around")
+    rated = rate(opening(rule), EXAMPLES[rule.id]["type"], before=around, after=around)
     assert (rated.severity, rated.rule) == (rule.severity, rule.id)
+
+
+NODES = "/subscriptions/1/resourcegroups/mc_shop_k8s_westeurope/providers/microsoft.network/x/y"
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "severity", "rule"),
+    [
+        ("networkinterfaces", changed("/properties/x", 1, 2), "low", "kept-changed"),
+        (
+            "networkinterfaces",
+            changed("/properties/key", "hmac:1", "hmac:2"),
+            "high",
+            "secret-changed",
+        ),
+        ("networkinterfaces", changed("", None, {"id": NODES}), "low", "kept-by-aks"),
+        ("networkinterfaces", changed("", {"id": NODES}, None), "low", "kept-by-aks"),
+        (
+            "networksecuritygroups",
+            changed("", {"id": NODES}, None),
+            "high",
+            "removed-that-protects",
+        ),
+    ],
+)
+def test_what_a_service_keeps_is_marked_and_what_opens_or_protects_it_still_counts(
+    kind: str, change: Change, severity: str, rule: str
+) -> None:
+    around = {"id": NODES} if change.path else None
+    rated = rate(change, f"microsoft.network/{kind}", before=around, after=around)
+    assert (rated.severity, rated.rule) == (severity, rule)
+
+
+def test_a_group_that_is_called_alike_is_kept_by_nobody() -> None:
+    for group in ("shop", "mcdonalds", "my-mc_x"):
+        added = changed(
+            "", None, {"id": f"/subscriptions/1/resourcegroups/{group}/providers/a.b/c/d"}
+        )
+        assert rate(added, "a.b/c").rule == "added"
 
 
 NSG = "microsoft.network/networksecuritygroups"

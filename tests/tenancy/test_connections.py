@@ -164,7 +164,11 @@ async def test_overflow_forgets_the_longest_unused(
 
 def test_connection_comes_back_from_its_row_as_it_was() -> None:
     made = replace(
-        connection(ConnectionKind.CERTIFICATE), secret_name="s", secret_expires_at=NOW, etag="W/1"
+        connection(ConnectionKind.CERTIFICATE),
+        secret_name="s",
+        secret_expires_at=NOW,
+        lineage="l",
+        etag="W/1",
     )
     values = {
         "kind": "certificate",
@@ -175,11 +179,14 @@ def test_connection_comes_back_from_its_row_as_it_was() -> None:
         "updated_at": NOW,
         "updated_by": "test",
         "secret_expires_at": NOW,
+        "lineage": "l",
     }
     assert made.values() == values
     assert read_connection(Row(ROW, values, "W/1")) == made
-    del values["secret_expires_at"]
-    assert read_connection(Row(ROW, values)) == replace(made, secret_expires_at=None, etag="")
+    del values["secret_expires_at"], values["lineage"]
+    assert read_connection(Row(ROW, values)) == replace(
+        made, secret_expires_at=None, lineage="", etag=""
+    )
 
 
 async def test_tenant_without_a_connection_is_told_so(credentials, context: TenantContext) -> None:

@@ -120,21 +120,18 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure.identity, "ManagedIdentityCredential", Made)
 
 
-CLOUD = Settings(
-    storage_connection_string="",
-    table_endpoint="",
-    queue_endpoint="",
-    blob_endpoint="",
-    key_vault_url="",
-    authority_host="https://login.microsoftonline.us",
-    arm_endpoint="",
-    client_id="app-identity",
-    app_client_id="app",
-    platform_directory_id="",
-    in_azure=True,
+CLOUD = replace(
+    read_settings(
+        {
+            "DRIFT_STORAGE_CONNECTION_STRING": "x",
+            "DRIFT_KEY_VAULT_URL": "https://vault.example",
+            "DRIFT_PLATFORM_DIRECTORY_ID": "d",
+            "AZURE_AUTHORITY_HOST": "login.microsoftonline.us",
+            "AZURE_CLIENT_ID": "app-identity",
+            "DRIFT_APP_CLIENT_ID": "app",
+        }
+    ),
     managed_identity=True,
-    auth_enabled=True,
-    development_sign_in=False,
 )
 OPTIONS = {
     "authority": "https://login.microsoftonline.us",
@@ -171,7 +168,7 @@ def test_credential_of_each_kind_is_made_of_the_connection_and_the_deployments_a
     else:
         directory, client, assertion = credential.arguments
         assert (directory, client) == (row.directory_id, "app")
-        assert assertion() == "token for api://AzureADTokenExchange/.default"
+        assert assertion() == f"token for {CLOUD.exchange_audience}/.default"
         assert credential.options == OPTIONS
 
 

@@ -66,14 +66,14 @@ def test_storage_is_reached_as_the_app_itself(settings: Settings) -> None:
     tables: Any = deployment.tables._service
     assert tables.arguments == ("https://x.table.example",)
     assert tables.options == {"credential": deployment.identity, **PATIENCE}
-    queues: Any = deployment.queues._service
+    queues: Any = deployment.queues._connect()
     assert queues.arguments == ("https://x.queue.example",)
     assert queues.options == {"credential": deployment.identity, **PATIENCE}
 
 
 def test_storage_is_reached_by_a_connection_string_where_there_is_one(settings: Settings) -> None:
     deployment = Deployment(replace(settings, storage_connection_string="UseDevelopmentStorage"))
-    for service in (deployment.tables._service, deployment.queues._service):
+    for service in (deployment.tables._service, deployment.queues._connect()):
         client: Any = service
         assert client.arguments == ("connection string", "UseDevelopmentStorage")
         assert client.options == PATIENCE
@@ -122,11 +122,13 @@ async def test_parts_share_the_tables_and_are_the_deployments_own(settings: Sett
 async def test_closing_closes_what_was_opened_and_opens_nothing(settings: Settings) -> None:
     deployment = Deployment(replace(settings, storage_connection_string="x"))
     await deployment.close()
-    assert sorted(CLOSED) == ["QueueServiceClient", "TableServiceClient"]
+    assert sorted(CLOSED) == ["TableServiceClient"]
     CLOSED.clear()
     deployment = Deployment(settings)
     assert deployment.transport is not None
+    assert deployment.identity is not None
     deployment.vault._client = deployment._secret_client()
+    deployment.queues._service = deployment.queues._connect()
     used = SimpleNamespace(token_source=type("Credential", (Client,), {})())
     deployment.credentials._retired.append((0.0, used))
     await deployment.close()

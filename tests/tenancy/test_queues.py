@@ -38,7 +38,7 @@ async def received(service: QueueServiceClient, queue: Any) -> list[Any]:
 async def test_first_message_makes_the_queue_and_is_the_hosts_base64(
     service: QueueServiceClient,
 ) -> None:
-    queue, queues = new_queue(), Queues(service)
+    queue, queues = new_queue(), Queues(lambda: service)
     await queues.send(queue, {"id": "é", "number": 1})
     await queues.send(queue, {"id": "second"})
     assert await received(service, queue) == [{"id": "é", "number": 1}, {"id": "second"}]
@@ -46,7 +46,7 @@ async def test_first_message_makes_the_queue_and_is_the_hosts_base64(
 
 async def test_delayed_message_is_not_there_yet(service: QueueServiceClient) -> None:
     for sends_before in (0, 1):
-        queue, queues = new_queue(), Queues(service)
+        queue, queues = new_queue(), Queues(lambda: service)
         for _ in range(sends_before):
             await queues.send(queue, {"id": "now"})
         await queues.send(queue, {"id": "later"}, delay=3600)
@@ -86,14 +86,14 @@ class Service:
 
 async def test_queue_that_somebody_else_made_meanwhile_is_used() -> None:
     service = Service(ResourceNotFoundError(), ResourceExistsError(), None)
-    await Queues(service).send(Queue.SCAN_TENANT, {"id": "x"}, delay=7)
+    await Queues(lambda: service).send(Queue.SCAN_TENANT, {"id": "x"}, delay=7)
     send = ("send", '{"id":"x"}', 7)
     assert service.asked == [("scan-tenant",), send, ("create",), send]
 
 
 async def test_message_is_visible_at_once_unless_told_otherwise() -> None:
     service = Service(None)
-    await Queues(service).send(Queue.NOTICES, {})
+    await Queues(lambda: service).send(Queue.NOTICES, {})
     assert service.asked == [("notices",), ("send", "{}", 0)]
 
 
@@ -101,11 +101,21 @@ async def test_queue_that_refuses_is_unavailable_by_name() -> None:
     response: Any = SimpleNamespace(status_code=403, reason="No", headers={}, text=lambda: "")
     service = Service(HttpResponseError("no", response=response))
     with pytest.raises(Unavailable) as refused:
-        await Queues(service).send(Queue.NOTICES, {})
+        await Queues(lambda: service).send(Queue.NOTICES, {})
     assert refused.value.message == "Queue Storage refused the request (403 No)."
 
 
-async def test_closing_closes_the_service() -> None:
-    service = Service()
-    await Queues(service).close()
-    assert service.closed
+async def test_service_is_made_with_the_first_message_and_closed_if_it_was() -> None:
+    made: list[Service] = []
+
+    def connect() -> Service:
+        made.append(Service(None, None))
+        return made[-1]
+
+    queues = Queues(connect)
+    await queues.close()
+    assert made == []
+    for _ in range(2):
+        await queues.send(Queue.NOTICES, {})
+    await queues.close()
+    assert [service.closed for service in made] == [True]

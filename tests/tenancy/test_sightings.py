@@ -11,7 +11,7 @@ from errors import Unavailable
 from tenancy import sightings as module
 from tenancy.audit import Actor
 from tenancy.roles import Role
-from tenancy.sightings import Sighting, Sightings, Way, sightings
+from tenancy.sightings import Sighting, Sightings, Way, page_sightings
 from tenancy.store import Table, TenantStore
 from tests.tenancy.people import NOW
 
@@ -23,10 +23,11 @@ async def test_visit_is_a_row_of_the_visitor(store: TenantStore) -> None:
     await store.insert(Table.USER, "guard", {})
     await Sightings().record(store, ADA, Role.ADMIN, Way.USER, now=NOW)
     await Sightings().record(store, BOB, Role.VIEWER, Way.APP_ROLE, now=NOW + DAY)
-    assert await sightings(store) == {
-        "ada": Sighting("ada", "Ada", Role.ADMIN, Way.USER, NOW),
-        "bob": Sighting("bob", "Bob", Role.VIEWER, Way.APP_ROLE, NOW + DAY),
-    }
+    ada = Sighting("ada", "Ada", Role.ADMIN, Way.USER, NOW)
+    bob = Sighting("bob", "Bob", Role.VIEWER, Way.APP_ROLE, NOW + DAY)
+    assert await page_sightings(store, after="", limit=2) == ([ada, bob], "")
+    assert await page_sightings(store, after="", limit=1) == ([ada], "ada")
+    assert await page_sightings(store, after="ada", limit=1) == ([bob], "")
     row = await store.get(Table.USER, "seen.ada")
     assert row.values == {"name": "Ada", "role": "admin", "way": "user", "at": NOW}
 

@@ -290,3 +290,32 @@ async def test_row_of_another_tenant_in_the_partition_is_refused(
 async def test_odd_text_in_a_range_stays_text(store: TenantStore, text: str) -> None:
     await store.put(Table.RULE, "k", {})
     assert await store.page(Table.RULE, prefix=text, limit=5) == ([], "")
+
+
+async def test_transaction_tells_the_new_etags(store: TenantStore) -> None:
+    etag = await store.insert(Table.FINDING, "a", {"n": 1})
+    await store.insert(Table.FINDING, "gone", {"n": 1})
+    etags = await store.transact(
+        Table.FINDING,
+        [
+            Operation(Write.UPDATE, "a", {"n": 2}, etag),
+            Operation(Write.INSERT, "b", {"n": 1}),
+            Operation(Write.DELETE, "gone"),
+        ],
+    )
+    stored = [(await store.get(Table.FINDING, key)).etag for key in ("a", "b")]
+    assert etags == [*stored, ""]
+    assert etags[0] != etag
+
+
+async def test_row_that_changed_is_not_deleted(store: TenantStore) -> None:
+    old = await store.insert(Table.RULE, "k", {"n": 1})
+    new = await store.update(Table.RULE, "k", {"n": 2}, etag=old)
+    with pytest.raises(Stale):
+        await store.delete(Table.RULE, "k", etag=old)
+    with pytest.raises(Stale):
+        await store.transact(Table.RULE, [Operation(Write.DELETE, "k", etag=old)])
+    assert (await store.get(Table.RULE, "k")).values == {"n": 2}
+    await store.delete(Table.RULE, "k", etag=new)
+    await store.delete(Table.RULE, "k", etag=new)  # not there is fine
+    assert await store.find(Table.RULE, "k") is None

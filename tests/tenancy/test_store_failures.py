@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import (
+    HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
     ServiceResponseError,
@@ -50,10 +51,11 @@ class Client:
 
         return act
 
-    async def submit_transaction(self, batch: list[Any]) -> None:
+    async def submit_transaction(self, batch: list[Any]) -> list[dict[str, str]]:
         self.batches.append(batch)
         for error in self.answers.pop("submit_transaction", []):
             raise error
+        return [{"etag": f"W/{number}"} for number in range(len(batch))]
 
 
 class Losing:
@@ -124,8 +126,10 @@ async def test_transaction_whose_answer_was_lost_has_succeeded(
     await store.insert(Table.SCAN, "gone", {})
     steps = [Operation(Write.DELETE, "gone")] if gone else []
     steps += [Operation(Write.INSERT, "a", {"n": 1}), Operation(Write.INSERT, "b", {"n": 2})]
-    await losing.transact(Table.SCAN, steps)
-    rows = {row.key: row.values async for row in store.rows(Table.SCAN)}
+    etags = await losing.transact(Table.SCAN, steps)
+    stored = {row.key: row async for row in store.rows(Table.SCAN)}
+    assert etags == [stored[step.key].etag if step.key in stored else "" for step in steps]
+    rows = {key: row.values for key, row in stored.items()}
     assert rows == {"a": {"n": 1}, "b": {"n": 2}} | ({} if gone else {"gone": {}})
     with pytest.raises(Conflict):
         await losing.transact(Table.SCAN, steps[-2:])
@@ -169,6 +173,28 @@ async def test_mark_is_looked_for_only_after_a_try_that_may_have_succeeded() -> 
         await behind(client).insert(Table.SCAN, "a", {})
     with pytest.raises(Stale):
         await behind(client).update(Table.SCAN, "a", {}, etag="e")
+
+
+async def test_deletion_of_a_row_that_changed_is_stale_and_another_refusal_is_not() -> None:
+    with pytest.raises(Stale) as stale:
+        await behind(Client(delete_entity=answer(412))).delete(Table.SCAN, "a", etag="e")
+    assert stale.value.message == "This scan was changed meanwhile. Read it again."
+    with pytest.raises(HttpResponseError) as told:
+        await behind(Client(delete_entity=answer(409))).delete(Table.SCAN, "a", etag="e")
+    assert told.value.status_code == 409
+
+
+async def test_deletion_holds_to_an_etag_where_one_is_given() -> None:
+    asked = []
+
+    async def delete_entity(*key: str, **options: Any) -> None:
+        asked.append((key, options))
+
+    store = behind(SimpleNamespace(delete_entity=delete_entity))
+    await store.delete(Table.SCAN, "a")
+    await store.delete(Table.SCAN, "a", etag="e")
+    condition = {"etag": "e", "match_condition": MatchConditions.IfNotModified}
+    assert asked == [(("t", "a"), {}), (("t", "a"), condition)]
 
 
 async def test_refusal_of_an_update_is_not_a_change_of_somebody_else() -> None:
@@ -224,7 +250,8 @@ async def test_steps_of_a_transaction_name_their_partition() -> None:
         Operation(Write.DELETE, "d"),
         Operation(Write.DELETE, "c", etag="e"),
     ]
-    await behind(client).transact(Table.SCAN, steps)
+    etags = await behind(client).transact(Table.SCAN, steps)
+    assert etags == [f"W/{number}" for number in range(5)]
     kinds = [step[0] for step in client.batches[0]]
     assert kinds == [
         TransactionOperation.CREATE,

@@ -12,8 +12,10 @@ import pytest
 from errors import Conflict, Invalid, NotFound, Stale
 from tenancy import users as module
 from tenancy.access import TenantContext
+from tenancy.audit import Actor
 from tenancy.ids import DirectoryId
 from tenancy.roles import Role
+from tenancy.sightings import Sightings, Way
 from tenancy.store import Operation, Table, TenantStore
 from tenancy.tenants import ROW, User, UserKind, read_tenant
 from tenancy.users import (
@@ -23,6 +25,7 @@ from tenancy.users import (
     change_role,
     every_user,
     get_user,
+    page_known,
     page_users,
     remove_user,
 )
@@ -279,26 +282,50 @@ async def test_app_roles_are_allowed_and_forbidden_with_the_directorys_link(
         return read_tenant(tenant_id, row).app_roles, tenant_id in await registry.tenants_of(member)
 
     before = await inside.store.get(Table.TENANT, ROW)
-    await allow_app_roles(inside, False, now=NOW)
-    assert (await state(), await trail(inside)) == ((False, False), [])
-    await allow_app_roles(inside, True, now=NOW)
-    assert await state() == (True, True)
+    etag = await allow_app_roles(inside, True, etag=before.etag, now=NOW)
     after = await inside.store.get(Table.TENANT, ROW)
-    assert after.values == before.values | {"app_roles": True}
+    assert (after.values, after.etag) == (before.values | {"app_roles": True}, etag)
+    assert await state() == (True, True)
     entry = ("users.appRoles", "tenant", {"before": False, "after": True})
-    await allow_app_roles(inside, True, now=NOW)
     assert await trail(inside) == [entry]
-    await allow_app_roles(inside, False, now=NOW)
+    allowed = replace(inside, tenant=read_tenant(tenant_id, after))
+    for context in (inside, allowed):
+        with pytest.raises(Stale) as stale:
+            await allow_app_roles(context, False, etag=before.etag, now=NOW)
+    assert stale.value.message == "Somebody else changed this tenant. Read it again."
+    assert await state() == (True, True)
+    await allow_app_roles(allowed, False, etag=etag, now=NOW)
     assert await state() == (False, False)
-    assert len(await trail(inside)) == 2
+    undone = ("users.appRoles", "tenant", {"before": True, "after": False})
+    assert sorted(await trail(inside), key=str) == sorted([entry, undone], key=str)
 
 
-async def test_tenant_that_never_allowed_app_roles_has_them_off(inside: TenantContext) -> None:
-    """Its row is older than the column."""
-    values = {k: v for k, v in inside.tenant.values().items() if k != "app_roles"}
-    await inside.store.put(Table.TENANT, ROW, values)
-    await allow_app_roles(inside, False, now=NOW)
-    assert await trail(inside) == []
+async def test_everybody_known_is_met_once_in_order(inside: TenantContext) -> None:
+    """Those with a row, those who came in without one, and those who are both."""
+    users = await fill(inside)
+    await inside.store.delete(Table.USER, "seen.0")
+    visits = Sightings()
+    for key in (users[1].key, "f" * 40, "0" * 40):
+        await visits.record(inside.store, Actor(key, "N"), Role.VIEWER, Way.USER, now=NOW)
+    whole, cursor = await page_known(inside.store, after="", limit=9)
+    keys = sorted([*(user.key for user in users), "f" * 40, "0" * 40])
+    assert ([one.key for one in whole], cursor) == (keys, "")
+    by_key = {one.key: one for one in whole}
+    assert [by_key[user.key].user for user in users] == users
+    assert [by_key[user.key].seen is None for user in users] == [True, False, True]
+    assert (by_key["0" * 40].user, by_key["f" * 40].user) == (None, None)
+    seen = by_key["0" * 40].seen
+    assert seen is not None
+    assert seen.at == NOW
+    for limit in (1, 2, 3, 5):
+        met, cursor = [], ""
+        while True:
+            page, cursor = await page_known(inside.store, after=cursor, limit=limit)
+            met += page
+            if not cursor:
+                break
+        assert met == whole
+    assert await page_known(inside.store, after="g", limit=1) == ([], "")
 
 
 def test_other_rows_of_the_table_sort_behind_the_users() -> None:

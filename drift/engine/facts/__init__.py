@@ -4,8 +4,17 @@ Data with reasons, not code: a fact that hides something a person can configure 
 one says why it holds and where that is written. Nothing here compares anything.
 """
 
-from drift.engine.facts.catalogue import facts_for
+from drift.engine.facts.catalogue import facts_for, fingerprint
 from drift.engine.facts.explanation import condition_of, explain
 from drift.engine.facts.model import Explanation, Fact, FactKind, TypeFacts
 
-__all__ = ["Explanation", "Fact", "FactKind", "TypeFacts", "condition_of", "explain", "facts_for"]
+__all__ = [
+    "Explanation",
+    "Fact",
+    "FactKind",
+    "TypeFacts",
+    "condition_of",
+    "explain",
+    "facts_for",
+    "fingerprint",
+]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from drift.engine.facts.model import Fact, FactKind, TypeFacts
 
@@ -43,6 +44,13 @@ def facts_for(resource_type: str) -> TypeFacts:
 def _global_facts() -> tuple[Fact, ...]:
     facts = [fact for line in _lines("global.jsonl") for fact in _facts(line)]
     return tuple(sorted(facts, key=_strength))
+
+
+@cache
+def fingerprint() -> int:
+    """32 bits that change with every fact: what was canonical under other facts may not be any more."""
+    files = sorted([*HERE.glob("*.jsonl"), *HERE.glob("readonly/*.json")])
+    return reduce(lambda sum_, file: crc32(file.read_bytes(), sum_), files, 0)
 
 
 def _written_facts(resource_type: str) -> list[Fact]:

@@ -62,6 +62,8 @@ def condition_of(fact: Fact) -> str:
         return "when it is an instant"
     if fact.kind is FactKind.DEFAULT:
         return f"when it is {json.dumps(fact.value)}, which is what a missing one means"
+    if fact.kind is FactKind.IMPLIED:
+        return f"between a missing one and {json.dumps(fact.value)}, which mean the same"
     return ""
 
 

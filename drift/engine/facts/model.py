@@ -32,7 +32,9 @@ class FactKind(StrEnum):
     CASE_INSENSITIVE = "caseInsensitive"
     LOCATION = "location"  # "West Europe" is westeurope
     SECRET = "secret"  # noqa: S105  # the word, not one
+    SHOWN = "shown"  # secrets here are answered with: one that is missing was taken away
     DEFAULT = "default"  # what a missing member means: equal to `value`, it says nothing
+    IMPLIED = "implied"  # what a missing member means, too, but shown where it is: between the two nothing changed
     REFERENCE = "reference"  # names another resource; only the `id` counts, the rest is that one's configuration
     OWNED = "owned"  # Azure's own while the sibling `keys` has one of the texts in `value`
     PRESENCE = "presence"  # that it is there is configuration, even when nothing else of it is
@@ -72,7 +74,7 @@ class Fact:
     keys: tuple[str, ...] = ()
     """IDENTITY: the naming members. AUTOSCALED: minimum, maximum, switch. OWNED: the sibling."""
     value: Json = None
-    """DEFAULT: the value that says nothing. OWNED: the sibling's texts, lower case."""
+    """DEFAULT and IMPLIED: the value that a missing member stands for. OWNED: the sibling's texts, lower case."""
 
     @property
     def path(self) -> str:

@@ -26,7 +26,7 @@ connecting creating deleting deploying detaching disabling enabling initializing
 initialreplicationinprogress initialreplicationrecoverycompletionpending inprogress irpending
 linking migrating moving new notspecified ongoing patching pending preparing provisioning queued
 regenerating registering removing renewing resizing resolvingdns restarting restoring resuming rotating
-running scaling starting stopping submitted transitioning unlinking unprovisioning updating upgrading
+running scaling starting stopping submitted transitioning unlinking unprovisioning updating updatingprotection upgrading
 validating waiting waitingtoprovision
 """
 _UNFINISHED = frozenset(_WORDS.split())

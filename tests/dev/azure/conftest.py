@@ -101,7 +101,12 @@ async def admin(azure: Running) -> AsyncIterator[AzureAdmin]:
         yield client
         await client.clear_faults()
         await client.settings(
-            quota=100000, graphLagSeconds=0, pageSize=1000, emptyPages=1, throttle=False
+            quota=100000,
+            graphLagSeconds=0,
+            directoryLagSeconds=0,
+            pageSize=1000,
+            emptyPages=1,
+            throttle=False,
         )
 
 

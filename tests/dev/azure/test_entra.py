@@ -296,3 +296,34 @@ async def test_a_request_that_is_no_client_credentials_grant_is_refused(
     answer = await http.post(f"/{azure.contoso}/oauth2/v2.0/token", data=form)
     assert answer.status_code == 400
     assert (answer.json()["error"], answer.json()["error_codes"]) == (error, [code])
+
+
+async def test_keys_of_no_directory_in_particular_say_whose_tokens_they_sign(azure, admin, http):
+    for name in ("common", "organizations"):
+        found = (await http.get(f"/{name}/v2.0/.well-known/openid-configuration")).json()
+        assert found["issuer"] == f"{azure.url}/{{tenantid}}/v2.0"
+        assert found["jwks_uri"] == f"{azure.url}/{name}/discovery/v2.0/keys"
+        keys = (await http.get(found["jwks_uri"])).json()["keys"]
+        assert {one["issuer"] for one in keys} == {found["issuer"]}
+    own = (await http.get(f"/{azure.contoso}/discovery/v2.0/keys")).json()["keys"]
+    assert {one["issuer"] for one in own} == {f"{azure.url}/{azure.contoso}/v2.0"}
+
+
+async def test_rotated_keys_sign_and_are_listed_as_ordered(azure, admin, http):
+    async def listed() -> list[str]:
+        return [
+            one["kid"] for one in (await http.get("/common/discovery/v2.0/keys")).json()["keys"]
+        ]
+
+    async def signing() -> str:
+        token = await admin.mint_token(azure.contoso, "x", {})
+        return jwt.get_unverified_header(token)["kid"]
+
+    first, before = await signing(), await listed()
+    await admin.rotate_keys()
+    second = await signing()
+    assert await listed() == [*before, second]
+    await admin.rotate_keys(publish=False)
+    assert await signing() not in {first, second, *await listed()}
+    await admin.rotate_keys(withdraw=True)
+    assert await listed() == [await signing()]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-from drift.engine.facts import Fact, FactKind, explain, facts_for
+from drift.engine.canonical import NORMALISER_VERSION
+from drift.engine.facts import Fact, FactKind, catalogue, explain, facts_for, fingerprint
 
 FOLDER = files("drift.engine.facts")
 WRITTEN = ("global.jsonl", "types.jsonl")
@@ -22,6 +25,21 @@ def generated() -> dict[str, dict[str, object]]:
     for path in (FOLDER / "readonly").iterdir():
         found |= json.loads(path.read_text())["types"]
     return found
+
+
+def test_other_facts_make_another_normaliser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Baselines that were made with other facts are made anew: their canonical forms must not be compared raw."""
+    assert fingerprint() == NORMALISER_VERSION & 0xFFFFFFFF
+    copied = tmp_path / "facts"
+    shutil.copytree(catalogue.HERE, copied)
+    monkeypatch.setattr(catalogue, "HERE", copied)
+    assert fingerprint.__wrapped__() == fingerprint()
+    for name in (*WRITTEN, "readonly/microsoft.web.json"):
+        before = fingerprint.__wrapped__()
+        (copied / name).write_text((copied / name).read_text().replace("e", "E", 1))
+        assert fingerprint.__wrapped__() != before
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -237,6 +255,9 @@ contoso.made/up                              /systemData/lastModifiedAt
 contoso.made/up                              /properties/lastModifiedBy
 contoso.made/up                              /identity/principalId
 contoso.made/up                              /tags/hidden-link:x
+contoso.made/up                              /tenantId
+contoso.made/up                              /properties/properties/azureAsyncOperationUri
+microsoft.network/networkinterfaces          /properties/bareMetalServer
 microsoft.network/virtualnetworks            /properties/subnets/*/properties/ipConfigurations
 microsoft.network/virtualnetworks            /properties/resourceGuid
 microsoft.network/networksecuritygroups      /properties/networkInterfaces

@@ -12,6 +12,11 @@ def test_running_operation_is_named(state: str) -> None:
     assert unfinished_state({"properties": {"provisioningState": state}}) == state
 
 
+def test_a_backup_whose_protection_is_being_moved_is_in_progress() -> None:
+    moving = {"properties": {"currentProtectionState": "UpdatingProtection"}}
+    assert unfinished_state(moving) == "UpdatingProtection"
+
+
 @pytest.mark.parametrize("state", ["Succeeded", "Failed", "Canceled", "Deployed", None, 3])
 def test_final_state_is_settled(state: object) -> None:
     assert unfinished_state({"properties": {"provisioningState": state}}) == ""

@@ -1,0 +1,1 @@
+"""Tools that azd runs on the operator's machine; never deployed."""

@@ -1,0 +1,85 @@
+"""Alerts and workbook ask for messages that the code says and functions that exist: one that was renamed would never
+wake anybody up."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.infra.bicep import PROJECT, read
+
+FUNCTIONS = set(re.findall(r"^async def (\w+)\(", (PROJECT / "function_app.py").read_text(), re.M))
+MESSAGES = {
+    call.args[0].value
+    for package in ("api", "drift", "tenancy")
+    for file in (PROJECT / package).rglob("*.py")
+    for call in ast.walk(ast.parse(file.read_text()))
+    if isinstance(call, ast.Call)
+    and isinstance(call.func, ast.Attribute)
+    and isinstance(call.func.value, ast.Name)
+    and call.func.value.id == "logger"
+    and isinstance(call.args[0], ast.Constant)
+}
+
+
+def alert_queries() -> list[str]:
+    return re.findall(r"^    query: '(.+)'$", read("app/alerts.bicep"), re.MULTILINE)
+
+
+def workbook_items() -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = json.loads(read("app/workbook.json"))["items"]
+    return items
+
+
+def workbook_queries() -> list[str]:
+    return [
+        item["content"]["query"]
+        for page in workbook_items()
+        for item in page["content"].get("items", ())
+        if "query" in item["content"]
+    ]
+
+
+@pytest.mark.parametrize("query", [*alert_queries(), *workbook_queries()])
+def test_what_a_query_looks_for_exists(query: str) -> None:
+    for operator, names in re.findall(r"\bMessage (==|in) (\([^)]*\)|\"[^\"]*\"|'[^']*')", query):
+        found = re.findall(r"[\"']([^\"']+)[\"']", names)
+        assert found, operator
+        assert set(found) <= MESSAGES
+    for names in re.findall(r"\bName (?:==|in) (\([^)]*\)|'[^']*')", query):
+        assert set(re.findall(r"'([^']+)'", names)) <= FUNCTIONS
+
+
+def test_every_promised_alert_is_there() -> None:
+    names = re.findall(r"^    name: '(.+)'$", read("app/alerts.bicep"), re.MULTILINE)
+    assert names == ["poison-message", "no-tick", "failed-scans", "server-errors", "throttling"]
+    assert len(alert_queries()) == len(names)
+
+
+def test_missing_tick_is_noticed_after_ten_minutes() -> None:
+    block = read("app/alerts.bicep").partition("name: 'no-tick'")[2].partition("query:")[0]
+    assert re.search(
+        r"window: 'PT10M'\s+operator: 'LessThan'\s+threshold: 1\s", block
+    )  # no row at all counts as 0
+
+
+def test_logs_that_alerts_rest_on_are_never_sampled_away() -> None:
+    host = json.loads((PROJECT / "host.json").read_text())
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert set(sampling["excludedTypes"].split(";")) >= {"Exception", "Request", "Trace"}
+
+
+def test_every_page_of_the_workbook_can_be_opened() -> None:
+    items = workbook_items()
+    tabs = next(item for item in items if item["type"] == 11)["content"]["links"]
+    pages = [item for item in items if item["type"] == 12]
+    assert [tab["subTarget"] for tab in tabs] == [
+        page["conditionalVisibility"]["value"] for page in pages
+    ]
+    assert all(tab["linkLabel"].endswith("?") for tab in tabs)  # a page answers one question
+    for page in pages:
+        assert len(page["content"]["items"]) >= 2
