@@ -42,7 +42,7 @@ class Pager:
         if not token:
             return ""
         try:
-            raw = base64.urlsafe_b64decode(token.encode("ascii", "strict"))
+            raw = base64.urlsafe_b64decode(token.encode("ascii"))
         except (binascii.Error, ValueError) as error:
             raise _refused() from error
         signature, signed = raw[:_SIGNATURE], raw[_SIGNATURE:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,9 @@ ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
+# Of the further accounts: short, for all of them must fit into one variable of the environment (128 KiB on Linux).
+SHORT_KEY = "a2V5"
+MOST_ACCOUNTS = 8000
 SERVICES = ("Blob", "Queue", "Table")
 LISTENING = re.compile(
     r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)"
@@ -25,9 +29,10 @@ STOP_WITH_PARENT = 'data:text/javascript,process.stdin.resume().on("end",()=>pro
 
 
 class Azurite:
-    def __init__(self, *, log: Path | None = None) -> None:
-        """Starts it; `wait` (or `with`) says when it can be used."""
-        self._process = ChildProcess("Azurite", _command(), log=log)
+    def __init__(self, *, log: Path | None = None, accounts: int = 0) -> None:
+        """Starts it; `wait` (or `with`) says when it can be used. `accounts` are further ones, each empty and apart."""
+        environment = {"AZURITE_ACCOUNTS": _describe_accounts(accounts)} if accounts else {}
+        self._process = ChildProcess("Azurite", _command(), environment=environment, log=log)
         self.ports: dict[str, int] = {}
 
     def wait(self) -> Self:
@@ -39,11 +44,7 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        endpoints = "".join(
-            f"{service}Endpoint=http://127.0.0.1:{self.ports[service]}/{ACCOUNT};"
-            for service in SERVICES
-        )
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};{endpoints}"
+        return _connection_string(self.ports, ACCOUNT, ACCOUNT_KEY)
 
     def stop(self) -> None:
         # All is in memory and it says goodbye to each idle connection first: nothing is gained by waiting.
@@ -54,6 +55,28 @@ class Azurite:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def further_account(ports: Mapping[str, int], number: int) -> str:
+    """The connection string of one of the further accounts of the Azurite at these ports; the first is 0."""
+    return _connection_string(ports, _account_name(number), SHORT_KEY)
+
+
+def _connection_string(ports: Mapping[str, int], account: str, key: str) -> str:
+    endpoints = "".join(
+        f"{service}Endpoint=http://127.0.0.1:{ports[service]}/{account};" for service in SERVICES
+    )
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
+
+
+def _account_name(number: int) -> str:
+    return f"a{number:04d}"
+
+
+def _describe_accounts(further: int) -> str:
+    assert further <= MOST_ACCOUNTS
+    names = [f"{_account_name(number)}:{SHORT_KEY}" for number in range(further)]
+    return ";".join([f"{ACCOUNT}:{ACCOUNT_KEY}", *names])
 
 
 def _command() -> list[str | Path]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from dev.azurite import Azurite
-from dev.processes import ChildProcess, recognise_json
+from dev.azurite import Azurite, further_account
+from dev.processes import ChildProcess, ProcessError, recognise_json
+
+LENT = "DRIFT_LENT_CLOUD"  # names the file that says where a lent cloud is
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +32,22 @@ class Simulator:
     identity_header: str
 
 
-class LocalCloud:
-    """A context manager: the cloud exists inside the `with` block and nothing of it is left afterwards."""
+class RunningCloud:
+    """A cloud that answers; what the app, the tests and the tools need to know of it."""
 
-    def __init__(self, *, worlds: Sequence[Path] = (), logs: Path | None = None) -> None:
-        """`worlds` are JSON Lines of ARM documents that the simulated Azure starts with; `logs` is a folder."""
-        self._worlds = worlds
-        self._logs = logs
-        self._parts = ExitStack()
-        self._azurite: Azurite
-        self._simulator: Simulator
-
-    @property
-    def storage_connection_string(self) -> str:
-        return self._azurite.connection_string
-
-    @property
-    def simulator(self) -> Simulator:
-        return self._simulator
+    def __init__(self, storage_connection_string: str, simulator: Simulator) -> None:
+        self.storage_connection_string = storage_connection_string
+        self.simulator = simulator
 
     @property
     def admin_url(self) -> str:
         """Where edits and faults of the simulated Azure are ordered; the product never sees it."""
-        return self._simulator.admin_url
+        return self.simulator.admin_url
 
     def environment(self) -> dict[str, str]:
         """The settings that make the app use this cloud and nothing else."""
-        storage = self._azurite.connection_string
-        azure = self._simulator
+        storage = self.storage_connection_string
+        azure = self.simulator
         return {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": storage,
@@ -71,19 +65,44 @@ class LocalCloud:
             "DRIFT_DEVELOPMENT_SIGN_IN": "true",
         }
 
+
+class LocalCloud(RunningCloud):
+    """A context manager: the cloud exists inside the `with` block and nothing of it is left afterwards."""
+
+    def __init__(
+        self, *, worlds: Sequence[Path] = (), logs: Path | None = None, accounts: int = 0
+    ) -> None:
+        """`worlds` are JSON Lines of ARM documents that the simulated Azure starts with; `logs` is a folder;
+        `accounts` are empty storage accounts to lend."""
+        self._worlds = worlds
+        self._logs = logs
+        self._accounts = accounts
+        self._parts = ExitStack()
+
     def __enter__(self) -> Self:
         with ExitStack() as parts:
             folder = parts.enter_context(tempfile.TemporaryDirectory(prefix="drift-cloud-"))
-            azurite = Azurite(log=self._log("azurite"))  # both start while the other does
+            # Both start while the other does.
+            azurite = Azurite(log=self._log("azurite"), accounts=self._accounts)
             parts.callback(azurite.stop)
             simulator = parts.enter_context(self._start_simulator(folder))
             self._azurite = azurite.wait()
-            self._simulator = _describe(simulator.wait_for(recognise_json))
+            self.storage_connection_string = self._azurite.connection_string
+            self.simulator = _describe(simulator.wait_for(recognise_json))
             self._parts = parts.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._parts.close()
+
+    @contextmanager
+    def lent(self) -> Iterator[dict[str, str]]:
+        """The environment in which `open_cloud` of other processes finds this cloud instead of starting one."""
+        with tempfile.NamedTemporaryFile("w", prefix="drift-lent-", suffix=".json") as place:
+            lent = {"simulator": asdict(self.simulator), "ports": self._azurite.ports}
+            json.dump({**lent, "accounts": self._accounts}, place)
+            place.flush()
+            yield {LENT: place.name}
 
     def _start_simulator(self, folder: str) -> ChildProcess:
         command: list[str | Path] = [sys.executable, "-m", "dev.azure", "--directory", folder]
@@ -106,3 +125,32 @@ def _describe(ready: dict[str, Any]) -> Simulator:
         directory_id=identity["directoryId"],
         identity_header=ready["identityHeader"],
     )
+
+
+@contextmanager
+def open_cloud() -> Iterator[RunningCloud]:
+    """A cloud of this process's own, or what another process lends: its simulated Azure, cleared of faults, secrets
+    and the memory of requests, and a storage account that nobody had before."""
+    place = os.environ.get(LENT)
+    if place is None:
+        with LocalCloud() as cloud:
+            yield cloud
+    else:
+        yield _borrow(Path(place))
+
+
+def _borrow(place: Path) -> RunningCloud:
+    with place.open("r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # of several processes each takes another account
+        lent = json.load(file)
+        if not lent["accounts"]:
+            raise ProcessError("The local cloud has lent its last storage account.")
+        lent["accounts"] -= 1
+        file.seek(0)
+        json.dump(lent, file)
+        file.truncate()
+    simulator = Simulator(**lent["simulator"])
+    for memory in ("faults", "requests", "secrets"):
+        request = urllib.request.Request(f"{simulator.admin_url}/{memory}", method="DELETE")  # noqa: S310 (loopback)
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+    return RunningCloud(further_account(lent["ports"], lent["accounts"]), simulator)

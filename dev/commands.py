@@ -42,6 +42,11 @@ COMMANDS = {
         locks=(PROJECT / "bench" / "requirements.lock",),
         needs_node=False,
     ),
+    "mutate": Command(
+        "would the tests notice a fault in what keeps tenants apart?   tenancy/roles.py … | --all",
+        ("-m", "dev.mutation"),
+        locks=(PROJECT / "dev" / "mutation" / "requirements.lock",),
+    ),
     "doctor": Command(
         "checks a deployment in Azure, line by line   [--environment NAME] [--url URL] [--json]",
         ("-m", "dev.doctor"),

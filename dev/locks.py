@@ -36,6 +36,12 @@ LOCKS = {
         "--python-version",
         "3.11",
     ),
+    "dev/mutation/requirements.txt": (
+        "dev/mutation/requirements.lock",
+        "--universal",
+        "--python-version",
+        "3.11",
+    ),
 }
 
 

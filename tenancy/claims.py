@@ -58,7 +58,9 @@ class Claims:
                 service=SERVICE,
             )
         except HttpResponseError as error:
-            if error.status_code not in {404, 412}:  # meanwhile released, or somebody else's
+            if (
+                error.status_code != 412
+            ):  # meanwhile somebody else's; one that is gone is no error here
                 raise
 
     async def share(self, tenant_id: TenantId, subscription_id: SubscriptionId) -> None:

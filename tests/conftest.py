@@ -18,7 +18,7 @@ from pytest_socket import socket_allow_hosts
 
 from dev.azure.admin import AzureAdmin
 from dev.azurite import Azurite
-from dev.cloud import LocalCloud
+from dev.cloud import LENT, RunningCloud, open_cloud
 from dev.demo.client import Product, principal_header
 from settings import Settings, read_settings
 from tenancy.deployment import Deployment
@@ -40,23 +40,26 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[LocalCloud]:
+def cloud() -> Iterator[RunningCloud]:
     """Azurite and the simulated Azure. Shared by all tests of a worker: use names and tenants of your own."""
-    with LocalCloud() as cloud:
+    with open_cloud() as cloud:
         # aiohttp makes its TLS context when it is imported, which another test may have done by now.
         aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(cloud.simulator.ca)
         yield cloud
 
 
 @pytest.fixture(scope="session")
-def environment(cloud: LocalCloud) -> dict[str, str]:
+def environment(cloud: RunningCloud) -> dict[str, str]:
     """The app's settings for that cloud. A test asks more of the app in a minute than anybody may."""
     return cloud.environment() | {"DRIFT_REQUESTS_PER_MINUTE": "1000000"}
 
 
 @pytest.fixture(scope="session")
-def storage() -> Iterator[str]:
+def storage(request: pytest.FixtureRequest) -> Iterator[str]:
     """The connection string of an Azurite by itself, for tests that need no Azure."""
+    if LENT in os.environ:
+        yield request.getfixturevalue("cloud").storage_connection_string
+        return
     with Azurite() as azurite:
         yield azurite.connection_string
 
@@ -98,7 +101,7 @@ async def url(deployment: Deployment) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def azure(cloud: LocalCloud) -> AsyncIterator[AzureAdmin]:
+async def azure(cloud: RunningCloud) -> AsyncIterator[AzureAdmin]:
     async with AzureAdmin(cloud.admin_url) as admin:
         yield admin
 

@@ -69,6 +69,7 @@ class AdminApi:
                 Route("/faults", self.list_faults, methods=["GET"]),
                 Route("/faults", self.clear_faults, methods=["DELETE"]),
                 Route("/settings", self.put_settings, methods=["PUT"]),
+                Route("/secrets", self.clear_secrets, methods=["DELETE"]),
                 Route("/requests", self.list_requests, methods=["GET"]),
                 Route("/requests", self.clear_requests, methods=["DELETE"]),
                 Route("/tokens", self.mint_token, methods=["POST"]),
@@ -184,6 +185,10 @@ class AdminApi:
             "tokenLifetimeSeconds": cloud.tokens.lifetime,
             "vaultPrincipals": [*sorted(cloud.vault.allowed)],
         }
+
+    async def clear_secrets(self, _: Request) -> Response:
+        self._cloud.vault.clear()
+        return Response(status_code=204)
 
     async def list_requests(self, _: Request) -> Response:
         return json_response(self._cloud.traffic.summary())

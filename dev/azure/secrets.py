@@ -127,6 +127,10 @@ class Vault:
         self.deleted(name)
         del self._secrets[name.lower()]
 
+    def clear(self) -> None:
+        """As if nothing had ever been written."""
+        self._secrets.clear()
+
     def list(self, *, deleted: bool) -> list[StoredSecret]:
         found = [one for one in self._secrets.values() if (one.deleted is not None) == deleted]
         return sorted(found, key=lambda one: one.name.lower())

@@ -13,7 +13,7 @@ from drift.connection import NewConnection, read_identity, verify
 from drift.remedies import REMEDIES, of_access, of_sign_in
 from errors import Refused
 from tenancy.connections import ConnectionKind
-from tests.tenancy.test_connections import connection, make_pem
+from tests.tenancy.test_connections_kinds import connection, make_pem
 
 EXPIRED = "2020-01-01T00:00:00Z"
 FUTURE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=90)

@@ -12,12 +12,15 @@ from azure.data.tables.aio import TableServiceClient
 
 from dev.azure.admin import AzureAdmin
 from settings import Settings
+from tenancy.access import TenantContext, found
 from tenancy.bearer import BearerTokens
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, TenantId
-from tenancy.principal import Principal
+from tenancy.principal import PLATFORM_ROLE, Principal
 from tenancy.signing_keys import SigningKeys
 from tenancy.store import Tables, TenantStore
+from tenancy.tenants import Tenant, TenantStatus
+from tests.tenancy.people import NOW, someone
 from tests.tenancy.tokens import CLIENT_ID, Time
 
 
@@ -31,6 +34,25 @@ async def tables(storage: str) -> AsyncIterator[Tables]:
 @pytest.fixture
 def store(tables: Tables) -> TenantStore:
     return TenantStore(tables, TenantId(str(uuid.uuid4())))
+
+
+@pytest.fixture
+def operator(settings: Settings) -> Principal:
+    return someone(settings.platform_directory_id, PLATFORM_ROLE)
+
+
+@pytest.fixture
+async def context(deployment: Deployment, operator: Principal) -> TenantContext:
+    """A tenant of the test's own, active, entered by the platform's operator."""
+    tenant = Tenant(
+        TenantId(str(uuid.uuid4())),
+        "test",
+        DirectoryId(str(uuid.uuid4())),
+        TenantStatus.ACTIVE,
+        NOW,
+        fingerprint_secret="",
+    )
+    return await found(deployment, tenant, operator)
 
 
 @pytest.fixture

@@ -5,19 +5,16 @@ E10, F10.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
-from settings import AUTHORITIES, SettingError, Settings, read_settings
+from errors import NotFound
+from settings import Settings
 from tenancy import connections
 from tenancy.access import TenantContext, found
 from tenancy.connections import (
@@ -27,12 +24,12 @@ from tenancy.connections import (
     Connection,
     ConnectionKind,
     Credentials,
-    make_credential,
-    read_expiry,
+    read_connection,
 )
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.principal import PLATFORM_ROLE, Principal
+from tenancy.rows import Row
 from tenancy.store import Table
 from tenancy.tenants import Tenant, TenantStatus
 
@@ -165,58 +162,99 @@ async def test_overflow_forgets_the_longest_unused(
     assert [one.closed for one in held] == [False] * 3
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in ConnectionKind if kind is not ConnectionKind.LIGHTHOUSE]
-)
-async def test_challenge_that_names_another_directory_gets_no_token(
-    settings: Settings, kind: ConnectionKind
-) -> None:
-    settings = replace(settings, app_client_id=str(uuid.uuid4()))
-    secret = make_pem(NOW + timedelta(days=300)) if kind is ConnectionKind.CERTIFICATE else "x"
-    credential = make_credential(connection(kind), secret, settings)
-    try:
-        with pytest.raises(ClientAuthenticationError, match="additionally_allowed_tenants"):
-            await credential.get_token(settings.arm_scope, tenant_id=str(uuid.uuid4()))
-    finally:
-        await credential.close()
-
-
-@pytest.mark.parametrize(
-    "authority", ["https://login.evil.example", "login.microsoftonline.com.evil.example"]
-)
-def test_authority_in_azure_is_one_of_a_fixed_list(authority: str) -> None:
-    environment = {
-        "WEBSITE_INSTANCE_ID": "x",
-        "WEBSITE_AUTH_ENABLED": "true",
-        "AZURE_AUTHORITY_HOST": authority,
+def test_connection_comes_back_from_its_row_as_it_was() -> None:
+    made = replace(
+        connection(ConnectionKind.CERTIFICATE),
+        secret_name="s",
+        secret_expires_at=NOW,
+        lineage="l",
+        etag="W/1",
+    )
+    values = {
+        "kind": "certificate",
+        "directory_id": made.directory_id,
+        "client_id": made.client_id,
+        "secret_name": "s",
+        "generation": made.generation,
+        "updated_at": NOW,
+        "updated_by": "test",
+        "secret_expires_at": NOW,
+        "lineage": "l",
     }
-    with pytest.raises(SettingError, match="AZURE_AUTHORITY_HOST"):
-        read_settings(environment)
-    assert all(one.startswith("https://login.") for one in AUTHORITIES)
-
-
-def make_pem(until: datetime) -> str:
-    """A self-signed certificate with its private key."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reader")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(until - timedelta(days=365))
-        .not_valid_after(until)
-        .sign(key, hashes.SHA256())
+    assert made.values() == values
+    assert read_connection(Row(ROW, values, "W/1")) == made
+    del values["secret_expires_at"], values["lineage"]
+    assert read_connection(Row(ROW, values)) == replace(
+        made, secret_expires_at=None, lineage="", etag=""
     )
-    form = serialization.Encoding.PEM
-    private = key.private_bytes(
-        form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return (private + certificate.public_bytes(form)).decode()
 
 
-def test_end_of_a_certificate_is_read_from_it() -> None:
-    until = NOW + timedelta(days=20)
-    assert read_expiry(make_pem(until)) == until
-    assert read_expiry("no certificate") is None
+async def test_tenant_without_a_connection_is_told_so(credentials, context: TenantContext) -> None:
+    with pytest.raises(NotFound) as absent:
+        await ask(credentials, context)
+    assert absent.value.message == "This tenant has no connection to Azure yet."
+
+
+async def test_two_tasks_that_ask_at_once_get_one(credentials, make) -> None:
+    """Else each would hold tokens that the other does not know, and one would never be closed."""
+    context = await make()
+    first, second = await asyncio.gather(ask(credentials, context), ask(credentials, context))
+    assert first is second
+    assert list(credentials._known) == [context.tenant.tenant_id]
+    assert not credentials._retired
+
+
+async def test_credential_in_memory_needs_no_vault(credentials, make) -> None:
+    """Its secret is read once a generation, not at every use."""
+    context = await make()
+    held = await credentials.of(context.tenant.tenant_id, context.store, context.vault)
+    assert await credentials.of(context.tenant.tenant_id, context.store, None) is held
+
+
+async def test_kind_without_a_secret_asks_the_vault_for_none(
+    credentials, context: TenantContext
+) -> None:
+    row = connection(ConnectionKind.FEDERATED)
+    await context.store.put(Table.CONNECTION, ROW, row.values())
+    used = await credentials.of(context.tenant.tenant_id, context.store, None)
+    assert used.token_source.made_of == (row.generation, "")
+    assert used.only_directory == ""
+
+
+async def test_lighthouse_reads_its_own_directory_only(credentials, context: TenantContext) -> None:
+    """The app's identity is shown the subscriptions of all who delegated some."""
+    row = connection(ConnectionKind.LIGHTHOUSE)
+    await context.store.put(Table.CONNECTION, ROW, row.values())
+    used = await credentials.of(context.tenant.tenant_id, context.store, context.vault)
+    assert used.only_directory == row.directory_id
+
+
+async def test_credential_that_is_asked_for_stays(credentials, make, time) -> None:
+    """However long it is in use: only what nobody asked for is idle."""
+    context = await make()
+    held = await ask(credentials, context)
+    for _ in range(3):
+        time.now += IDLE_SECONDS - 1
+        assert await ask(credentials, context) is held
+
+
+async def test_longest_unused_leaves_first(
+    credentials, make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LARGEST_CACHE", 3)
+    first, second, third, fourth = [await make() for _ in range(4)]
+    for context in (first, second, first, third, fourth):
+        await ask(credentials, context)
+    kept = [context.tenant.tenant_id for context in (first, third, fourth)]
+    assert list(credentials._known) == kept[-2:] or list(credentials._known) == kept
+    assert second.tenant.tenant_id not in credentials._known
+
+
+async def test_closing_closes_all_there_is(credentials, make) -> None:
+    one, other = await make(), await make()
+    held = [await ask(credentials, one), await ask(credentials, other)]
+    credentials.forget(one.tenant.tenant_id)
+    credentials.forget(one.tenant.tenant_id)  # again is no harm
+    await credentials.close()
+    assert [used.closed for used in held] == [True, True]
+    assert (len(credentials._known), len(credentials._retired)) == (0, 0)

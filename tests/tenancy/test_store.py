@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from errors import Conflict, Invalid, NotFound, Stale, Unavailable
+from tenancy import store as store_module
 from tenancy.ids import TenantId
 from tenancy.rows import ENTITY_BINARY, join_binary, split_binary
-from tenancy.store import Operation, Table, Tables, TenantStore, Write
+from tenancy.store import TRANSACTION_LIMIT, Operation, Table, Tables, TenantStore, Write
 
 
 async def test_values_come_back_as_they_were(store: TenantStore) -> None:
@@ -52,23 +53,26 @@ async def test_naive_time_is_refused(store: TenantStore) -> None:
 
 
 async def test_get_of_absent_row(store: TenantStore) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as absent:
         await store.get(Table.FINDING, "absent")
+    assert absent.value.message == "There is no such finding."
     assert await store.find(Table.FINDING, "absent") is None
 
 
 async def test_insert_twice_conflicts(store: TenantStore) -> None:
     await store.insert(Table.SCAN, "a", {"n": 1})
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as conflict:
         await store.insert(Table.SCAN, "a", {"n": 2})
+    assert conflict.value.message == "This scan exists already."
     assert (await store.get(Table.SCAN, "a")).values == {"n": 1}
 
 
 async def test_update_with_old_etag_is_stale(store: TenantStore) -> None:
     first = await store.insert(Table.SCAN, "a", {"n": 1})
     second = await store.update(Table.SCAN, "a", {"n": 2}, etag=first)
-    with pytest.raises(Stale):
+    with pytest.raises(Stale) as stale:
         await store.update(Table.SCAN, "a", {"n": 3}, etag=first)
+    assert stale.value.message == "This scan was changed meanwhile. Read it again."
     await store.update(Table.SCAN, "a", {"n": 4}, etag=second)
     assert (await store.get(Table.SCAN, "a")).values == {"n": 4}
 
@@ -76,9 +80,40 @@ async def test_update_with_old_etag_is_stale(store: TenantStore) -> None:
 async def test_update_of_absent_row(store: TenantStore) -> None:
     etag = await store.insert(Table.SCAN, "a", {"n": 1})
     await store.delete(Table.SCAN, "a")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as absent:
         await store.update(Table.SCAN, "a", {"n": 2}, etag=etag)
+    assert absent.value.message == "There is no such scan."
     await store.delete(Table.SCAN, "a")
+
+
+async def test_every_write_tells_the_etag_of_what_is_stored(store: TenantStore) -> None:
+    etag = await store.insert(Table.SCAN, "a", {"n": 1, "gone": 1})
+    assert etag == (await store.get(Table.SCAN, "a")).etag != ""
+    changed = await store.update(Table.SCAN, "a", {"n": 2}, etag=etag)
+    row = await store.get(Table.SCAN, "a")
+    assert (row.etag, row.values) == (changed, {"n": 2})
+    assert changed != etag
+    put = await store.put(Table.SCAN, "a", {"m": 1})
+    row = await store.get(Table.SCAN, "a")
+    assert (row.etag, row.values) == (put, {"m": 1})
+
+
+async def test_stored_row_says_whose_it_is_and_of_which_write(
+    tables: Tables, store: TenantStore
+) -> None:
+    """What outlives the code that wrote it: tenant, schema, and the mark by which a write knows its own row."""
+    await store.put(Table.SCAN, "a", {"n": 1})
+    client = await tables.client(Table.SCAN)
+    stored = dict(await client.get_entity(store.tenant_id, "a"))
+    mark = stored.pop("_write")
+    assert (len(mark), set(mark) <= set("0123456789abcdef")) == (16, True)
+    assert stored == {
+        "PartitionKey": store.tenant_id,
+        "RowKey": "a",
+        "tenant_id": store.tenant_id,
+        "_schema": 1,
+        "n": 1,
+    }
 
 
 async def test_ranges_and_pages(store: TenantStore) -> None:
@@ -92,6 +127,63 @@ async def test_ranges_and_pages(store: TenantStore) -> None:
     assert ([row.key for row in page], cursor) == (keys[1000:], "")
     exact, cursor = await store.page(Table.PACK, prefix="a.12", limit=5)
     assert (len(exact), cursor) == (5, "")
+
+
+async def test_rows_go_on_page_after_page(
+    store: TenantStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "PAGE_LIMIT", 2)
+    for key in ("a", "b.1", "b.2", "b.3", "b.4", "c"):
+        await store.insert(Table.PACK, key, {"n": 1, "m": 2})
+    assert [row.key async for row in store.rows(Table.PACK)] == [
+        "a",
+        "b.1",
+        "b.2",
+        "b.3",
+        "b.4",
+        "c",
+    ]
+    assert [row.key async for row in store.rows(Table.PACK, after="b.2")] == ["b.3", "b.4", "c"]
+    narrow = [row async for row in store.rows(Table.PACK, prefix="b.", columns=["m"])]
+    assert [(row.key, row.values) for row in narrow] == [(f"b.{n}", {"m": 2}) for n in range(1, 5)]
+    behind = [row.key async for row in store.rows(Table.PACK, prefix="b.", after="b.3")]
+    assert behind == ["b.4"]
+
+
+async def test_page_of_one_row_and_the_last_one(store: TenantStore) -> None:
+    for key in ("a", "b", "c"):
+        await store.insert(Table.PACK, key, {})
+    cursor, seen = "", []
+    while True:
+        page, cursor = await store.page(Table.PACK, after=cursor, limit=1)
+        seen.append([row.key for row in page])
+        if not cursor:
+            break
+    assert seen == [["a"], ["b"], ["c"]]
+    whole, cursor = await store.page(Table.PACK)
+    assert ([row.key for row in whole], cursor) == (["a", "b", "c"], "")
+    exact, cursor = await store.page(Table.PACK, limit=3)
+    assert ([row.key for row in exact], cursor) == (["a", "b", "c"], "")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after", "query", "parameters"),
+    [
+        ("", "", "", {}),
+        ("", "k", " and RowKey gt @low", {"low": "k"}),
+        ("p.", "", " and RowKey ge @low and RowKey lt @high", {"low": "p.", "high": "p/"}),
+        ("p.", "p.k", " and RowKey gt @low and RowKey lt @high", {"low": "p.k", "high": "p/"}),
+        ("p.", "p.", " and RowKey gt @low and RowKey lt @high", {"low": "p.", "high": "p/"}),
+        ("p.", "o", " and RowKey ge @low and RowKey lt @high", {"low": "p.", "high": "p/"}),
+        ("p", "", " and RowKey ge @low and RowKey lt @high", {"low": "p", "high": "q"}),
+    ],
+)
+def test_range_never_leaves_the_partition(
+    prefix: str, after: str, query: str, parameters: dict[str, str]
+) -> None:
+    text, values = store_module._range_filter("t' or 1 eq 1", prefix, after)
+    assert text == "PartitionKey eq @tenant" + query
+    assert values == {"tenant": "t' or 1 eq 1", **parameters}
 
 
 async def test_columns_narrow_what_is_read(store: TenantStore) -> None:
@@ -115,11 +207,47 @@ async def test_transaction_is_all_or_nothing(store: TenantStore) -> None:
     assert [row.key async for row in store.rows(Table.FINDING)] == ["new", "old"]
 
 
+async def test_transaction_replaces_whole_rows(store: TenantStore) -> None:
+    for key in ("put", "update"):
+        await store.insert(Table.FINDING, key, {"old": 1})
+    etag = (await store.get(Table.FINDING, "update")).etag
+    await store.transact(
+        Table.FINDING,
+        [
+            Operation(Write.PUT, "put", {"new": 1}),
+            Operation(Write.UPDATE, "update", {"new": 2}, etag),
+            Operation(Write.INSERT, "empty"),
+        ],
+    )
+    rows = {row.key: row.values async for row in store.rows(Table.FINDING)}
+    assert rows == {"put": {"new": 1}, "update": {"new": 2}, "empty": {}}
+
+
+async def test_transaction_over_the_limit_is_refused(store: TenantStore) -> None:
+    rows = [Operation(Write.PUT, f"{number}", {}) for number in range(TRANSACTION_LIMIT + 1)]
+    with pytest.raises(Invalid) as refused:
+        await store.transact(Table.FINDING, rows)
+    assert refused.value.field == "operations"
+    assert refused.value.message == "A transaction holds 100 rows."
+    await store.transact(Table.FINDING, rows[:-1])
+    assert len((await store.page(Table.FINDING, limit=200))[0]) == TRANSACTION_LIMIT
+
+
 async def test_transaction_with_old_etag_is_stale(store: TenantStore) -> None:
     etag = await store.insert(Table.FINDING, "a", {"n": 1})
     await store.update(Table.FINDING, "a", {"n": 2}, etag=etag)
     with pytest.raises(Stale):
         await store.transact(Table.FINDING, [Operation(Write.UPDATE, "a", {"n": 3}, etag)])
+
+
+async def test_deletion_with_an_old_etag_is_stale(store: TenantStore) -> None:
+    """What was changed meanwhile is not what somebody decided to delete."""
+    etag = await store.insert(Table.FINDING, "a", {"n": 1})
+    changed = await store.update(Table.FINDING, "a", {"n": 2}, etag=etag)
+    with pytest.raises(Stale):
+        await store.transact(Table.FINDING, [Operation(Write.DELETE, "a", etag=etag)])
+    await store.transact(Table.FINDING, [Operation(Write.DELETE, "a", etag=changed)])
+    assert await store.find(Table.FINDING, "a") is None
 
 
 async def test_put_all_splits_what_does_not_fit_one_transaction(store: TenantStore) -> None:

@@ -5,17 +5,26 @@ D10 to D14, F08, F09.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 
 from dev.azure.admin import AzureAdmin
-from errors import NotFound, Unavailable
+from errors import DriftError, NotFound, Throttled, Unavailable
+from tenancy import vault as vault_module
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
-from tenancy.vault import CACHE_SECONDS, TenantVault, Vault
+from tenancy.vault import CACHE_SECONDS, GONE, KeptSecret, TenantVault, Vault
 from tests.listener import listening
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -162,3 +171,224 @@ async def test_challenge_to_another_directory_moves_no_token(
         with pytest.raises(Unavailable):
             await own.read(name)
         assert elsewhere.calls == 0
+
+
+def answer(status: int) -> Any:
+    headers = {"Retry-After": "45"}
+    return SimpleNamespace(status_code=status, reason="Reason", headers=headers, text=lambda: "")
+
+
+class Shelf:
+    """Stands where the vault's client does: holds secrets as Key Vault describes them, and counts the reads."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, Any] = {}
+        self.reads = 0
+        self.closed = False
+        self.fails: Exception | None = None
+
+    async def set_secret(
+        self, name: str, value: str | None, *, tags: Any = None, expires_on: datetime | None = None
+    ) -> None:
+        properties = SimpleNamespace(
+            name=name, tags=tags, expires_on=expires_on, enabled=True, updated_on=NOW
+        )
+        self.secrets[name] = SimpleNamespace(value=value, properties=properties)
+
+    async def get_secret(self, name: str) -> Any:
+        self.reads += 1
+        if self.fails:
+            raise self.fails
+        if name not in self.secrets:
+            raise ResourceNotFoundError("no", response=answer(404))
+        return self.secrets[name]
+
+    async def update_secret_properties(self, name: str, **changes: Any) -> None:
+        vars((await self.get_secret(name)).properties).update(changes)
+
+    async def delete_secret(self, name: str) -> None:
+        await self.get_secret(name)
+        del self.secrets[name]
+
+    async def list_properties_of_secrets(self) -> AsyncIterator[Any]:
+        for secret in list(self.secrets.values()):
+            yield secret.properties
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Kept:
+    """A vault on a shelf, with a clock of the test's own."""
+
+    def __init__(self) -> None:
+        self.shelf = Shelf()
+        self.time = 0.0
+        self.connected = 0
+        self.vault = Vault(self._connect, clock=lambda: self.time)
+        self.own = self.vault.of(TenantId("ours"))
+        self.foreign = self.vault.of(TenantId("theirs"))
+
+    def _connect(self) -> Any:
+        self.connected += 1
+        return self.shelf
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+async def test_value_in_memory_is_its_own_tenants_only(kept: Kept) -> None:
+    name = await kept.own.keep("connection", "mine")
+    assert await kept.own.read(name) == "mine"
+    with pytest.raises(NotFound) as refused:
+        await kept.foreign.read(name)
+    assert refused.value.message == GONE
+
+
+async def test_value_is_asked_for_again_when_its_time_is_over(kept: Kept) -> None:
+    name = await kept.own.keep("connection", "x")
+    reads = []
+    for moment in (0.0, CACHE_SECONDS - 1, CACHE_SECONDS, CACHE_SECONDS + 1, 2 * CACHE_SECONDS):
+        kept.time = moment
+        assert await kept.own.read(name) == "x"
+        reads.append(kept.shelf.reads)
+    assert reads == [1, 1, 2, 2, 3]
+    assert kept.connected == 1
+
+
+@pytest.mark.parametrize("act", ["retire", "disable", "erase"])
+async def test_value_leaves_memory_with_what_is_done_to_the_secret(kept: Kept, act: str) -> None:
+    name = await kept.own.keep("connection", "x")
+    await kept.own.read(name)
+    if act == "retire":
+        await kept.own.retire(name, now=NOW)
+    elif act == "disable":
+        await kept.vault.disable(TenantId("ours"), name)
+    else:
+        await kept.own.erase(name)
+    assert kept.vault._cache == {}
+    if act == "erase":
+        with pytest.raises(NotFound):
+            await kept.own.read(name)
+
+
+async def test_what_is_done_to_a_secret_that_is_not_there_is_done(kept: Kept) -> None:
+    for name in ("0" * 64, "no name of ours"):
+        await kept.own.retire(name, now=NOW)
+        await kept.own.erase(name)
+    await kept.vault.disable(TenantId("ours"), "0" * 64)
+    assert kept.shelf.secrets == {}
+
+
+async def test_secret_is_tagged_with_tenant_purpose_and_end(kept: Kept) -> None:
+    name = await kept.own.keep("connection", "x", expires=NOW)
+    properties = kept.shelf.secrets[name].properties
+    assert properties.tags == {"tenant": "ours", "purpose": "connection"}
+    assert properties.expires_on == NOW
+    await kept.own.retire(name, now=NOW)
+    assert properties.tags == {
+        "tenant": "ours",
+        "purpose": "connection",
+        "retired": "2026-11-24T12:00:00+00:00",
+    }
+    await kept.vault.disable(TenantId("ours"), name)
+    assert properties.enabled is False
+    assert kept.shelf.secrets[await kept.own.keep("x", "y")].properties.expires_on is None
+
+
+async def test_name_differs_by_tenant_and_purpose_and_is_unguessable(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+
+    def token_hex(length: int) -> str:
+        lengths.append(length)
+        return "00ff"
+
+    monkeypatch.setattr(vault_module, "secrets", SimpleNamespace(token_hex=token_hex))
+    name = await kept.own.keep("connection", "x")
+    assert name == hashlib.sha256(b"ours|connection|00ff").hexdigest()
+    assert name not in {
+        await kept.foreign.keep("connection", "x"),
+        await kept.own.keep("fingerprint", "x"),
+    }
+    assert lengths == [8] * 3
+
+
+@pytest.mark.parametrize("tags", [None, {}, {"purpose": "connection"}, {"tenant": "theirs"}])
+async def test_secret_that_is_not_tagged_as_the_tenants_is_not_there(
+    kept: Kept, tags: dict[str, str] | None
+) -> None:
+    await kept.shelf.set_secret("0" * 64, "x", tags=tags)
+    with pytest.raises(NotFound) as refused:
+        await kept.own.read("0" * 64)
+    assert refused.value.message == GONE
+    await kept.own.erase("0" * 64)
+    await kept.own.retire("0" * 64, now=NOW)
+    assert kept.shelf.secrets["0" * 64].properties.tags == tags
+
+
+async def test_secret_without_a_value_is_not_there(kept: Kept) -> None:
+    await kept.shelf.set_secret("0" * 64, None, tags={"tenant": "ours"})
+    with pytest.raises(NotFound) as refused:
+        await kept.own.read("0" * 64)
+    assert refused.value.message == GONE
+
+
+async def test_list_is_of_our_secrets_only(kept: Kept) -> None:
+    name = await kept.own.keep("connection", "x")
+    other = await kept.foreign.keep("fingerprint", "y")
+    for odd, tags in (
+        ("1" * 64, None),
+        ("2" * 64, {"tenant": "ours"}),
+        ("3" * 64, {"purpose": "connection"}),
+        ("4" * 63, {"tenant": "ours", "purpose": "connection"}),
+    ):
+        await kept.shelf.set_secret(odd, "z", tags=tags)
+    await kept.shelf.set_secret("", "z", tags={"tenant": "ours", "purpose": "connection"})
+    kept.shelf.secrets[""].properties.name = None
+    await kept.foreign.retire(other, now=NOW)
+    await kept.vault.disable(TenantId("theirs"), other)
+    assert await kept.vault.kept() == [
+        KeptSecret(name, TenantId("ours"), "connection", True, NOW, None),
+        KeptSecret(other, TenantId("theirs"), "fingerprint", False, NOW, NOW),
+    ]
+    for one in await kept.vault.kept():
+        await kept.vault.erase_disabled(one)
+        await kept.vault.erase_disabled(one)
+    assert await kept.vault.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "told"),
+    [
+        (404, "", NotFound, "The tenant's secret is not in the vault."),
+        (401, "", Unavailable, "Key Vault refused the app's own identity."),
+        (
+            403,
+            "Operation get is not allowed on a disabled secret.",
+            NotFound,
+            "The tenant's secret is disabled in the vault: it was replaced.",
+        ),
+        (403, "Forbidden by firewall", Unavailable, "Key Vault refused the request (403)."),
+        (429, "", Throttled, "Key Vault asks to wait 45 s."),
+    ],
+)
+async def test_what_the_vault_answers_in_words_of_ours(
+    kept: Kept, status: int, text: str, kind: type[DriftError], told: str
+) -> None:
+    kinds = {404: ResourceNotFoundError, 401: ClientAuthenticationError}
+    kept.shelf.fails = kinds.get(status, HttpResponseError)(text, response=answer(status))
+    with pytest.raises(kind) as failed:
+        await kept.own.read("0" * 64)
+    assert failed.value.message == told
+
+
+async def test_vault_that_nobody_used_has_no_client_to_close(kept: Kept) -> None:
+    await kept.vault.close()
+    assert (kept.connected, kept.shelf.closed) == (0, False)
+    await kept.own.keep("connection", "x")
+    await kept.vault.close()
+    assert kept.shelf.closed
