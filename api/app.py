@@ -1,4 +1,4 @@
-"""The one FastAPI app behind every HTTP trigger."""
+"""The one FastAPI app behind every HTTP trigger: the API and the pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from api import (
     baselines,
     connection,
     findings,
-    home,
     me,
     resources,
     rules,
@@ -28,9 +27,10 @@ from api.ambiguity import require_unambiguous
 from api.errors import add_error_handlers
 from api.middleware import LARGEST_BODY, Guard
 from tenancy.deployment import Deployment
+from web.errors import respond
+from web.pages import PAGES
 
 ROUTERS = (
-    home,
     me,
     tenants,
     settings,
@@ -63,8 +63,8 @@ def create_app(
     )
     app.state.deployment = deployment
     app.state.clock = clock
-    add_error_handlers(app)
-    app.add_middleware(Guard, largest_body=LARGEST_BODY)
-    for area in ROUTERS:
+    add_error_handlers(app, respond)
+    app.add_middleware(Guard, largest_body=LARGEST_BODY, respond=respond)
+    for area in (*ROUTERS, *PAGES):
         app.include_router(area.router)
     return app
