@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx2 as httpx
 import pytest
 import zstandard
 
-from drift.engine.packing import unpack
+from drift.engine.packing import LARGEST_DOCUMENT, unpack
 from errors import Corrupt
 from tests.isolation.cast import Cast
 from tests.isolation.planted import Cellar, Planted, readable
@@ -59,10 +60,14 @@ async def test_g01_compressed_body_is_not_unpacked(
 @pytest.mark.parametrize("declared", [True, False], ids=["declares its size", "does not"])
 def test_g01_stored_pack_that_is_a_bomb_is_corrupt(declared: bool) -> None:
     compressor = zstandard.ZstdCompressor(write_content_size=declared)
-    bomb = compressor.compress(b"\x00" * (100 * MEGABYTE))
+    bomb = compressor.compress(b"\x00" * (300 * MEGABYTE))
     assert len(bomb) < MEGABYTE
+    tracemalloc.start()
     with pytest.raises(Corrupt):
         unpack(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * LARGEST_DOCUMENT
 
 
 def deep(depth: int) -> str:
