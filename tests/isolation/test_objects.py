@@ -123,7 +123,7 @@ async def string_parameters(wire: httpx.AsyncClient) -> list[tuple[str, str]]:
         (path, one["name"])
         for path, methods in paths.items()
         for one in methods.get("get", {}).get("parameters", ())
-        if one["in"] == "query" and "{" not in path
+        if one.get("in") == "query" and "{" not in path  # shared ones ($ref) are headers
     ]
 
 
