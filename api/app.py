@@ -15,6 +15,7 @@ from api import (
     findings,
     home,
     me,
+    reference,
     resources,
     rules,
     scans,
@@ -25,12 +26,15 @@ from api import (
 )
 from api.access import utc_now
 from api.ambiguity import require_unambiguous
+from api.contract import describe, operation_id
 from api.errors import add_error_handlers
+from api.methods import Methods, require_method
 from api.middleware import LARGEST_BODY, Guard
 from tenancy.deployment import Deployment
 
 ROUTERS = (
     home,
+    reference,
     me,
     tenants,
     settings,
@@ -57,7 +61,8 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(require_unambiguous)],
+        dependencies=[Depends(require_method), Depends(require_unambiguous)],
+        generate_unique_id_function=operation_id,
         # A path has one spelling. The redirect would also lead to whatever host the request says it was sent to.
         redirect_slashes=False,
         # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
@@ -67,6 +72,13 @@ def create_app(
     app.state.clock = clock
     add_error_handlers(app)
     app.add_middleware(Guard, largest_body=LARGEST_BODY)
-    for area in ROUTERS:
-        app.include_router(area.router)
+    routers = [area.router for area in ROUTERS]
+    for router in routers:
+        app.include_router(router)
+    app.state.methods = Methods(routers)
+    describe(
+        app,
+        routers,
+        development_sign_in=lambda: deployment().settings.development_sign_in,
+    )
     return app

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import ConfigDict, Field
 
 from api.access import Admin, IfMatch, Now, Operator, Viewer
+from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, Reason, RowKey, Shape, View
 from drift import four_eyes
 from drift.approvals import Approval, ApprovalKind, ApprovalStatus, get_approval, page_approvals
+from errors import Conflict
 
 router = APIRouter(prefix="/api/approvals", tags=["approvals"])
 
@@ -67,7 +69,12 @@ async def list_approvals(
     return ListOf(value=shown, next_link=pager.link(cursor))
 
 
-@router.post("/four-eyes-off", response_model=ApprovalView, status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/four-eyes-off",
+    response_model=ApprovalView,
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=gives("ETag", 202) | may(Conflict),
+)
 async def request_four_eyes_off(
     tenant: Admin, body: RequestBody, now: Now, response: Response
 ) -> ApprovalView:
@@ -77,12 +84,20 @@ async def request_four_eyes_off(
     return _tell(approval, response)
 
 
-@router.get("/{approval_id}", response_model=ApprovalView)
+@router.get(
+    "/{approval_id}", response_model=ApprovalView, name="get_approval", responses=gives("ETag")
+)
 async def get(approval_id: RowKey, tenant: Viewer, response: Response) -> ApprovalView:
+    """One request, with the ETag that its decision needs."""
     return _tell(await get_approval(tenant.store, approval_id), response)
 
 
-@router.post("/{approval_id}/approve", response_model=ApprovalView)
+@router.post(
+    "/{approval_id}/approve",
+    response_model=ApprovalView,
+    name="approve_request",
+    responses=gives("ETag") | may(Conflict),
+)
 async def approve(
     approval_id: RowKey,
     tenant: Operator,
@@ -96,7 +111,12 @@ async def approve(
     return _tell(approval, response)
 
 
-@router.post("/{approval_id}/reject", response_model=ApprovalView)
+@router.post(
+    "/{approval_id}/reject",
+    response_model=ApprovalView,
+    name="reject_request",
+    responses=gives("ETag") | may(Conflict),
+)
 async def reject(
     approval_id: RowKey,
     tenant: Operator,
@@ -110,7 +130,12 @@ async def reject(
     return _tell(approval, response)
 
 
-@router.post("/{approval_id}/withdraw", response_model=ApprovalView)
+@router.post(
+    "/{approval_id}/withdraw",
+    response_model=ApprovalView,
+    name="withdraw_request",
+    responses=gives("ETag") | may(Conflict),
+)
 async def withdraw(
     approval_id: RowKey,
     tenant: Operator,

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
 
 from api.access import Admin
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import ListOf, View
+from api.shapes import ListOf, Moment, View
 from tenancy.audit import Entry, Filter, page_entries
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
@@ -29,15 +28,15 @@ class EntryView(View):
     detail: Any
 
 
-@router.get("", response_model=ListOf[EntryView])
+@router.get("", response_model=ListOf[EntryView], name="list_audit_entries")
 async def list_entries(
     tenant: Admin,
     request: Request,
     actor: Text = "",
     action: Annotated[str, Query(max_length=100, description="user.add, or user for all")] = "",
     target: Text = "",
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
     size: PageSize = 100,
     token: Token = None,
 ) -> ListOf[EntryView]:

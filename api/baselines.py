@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response, status
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from api.access import IfMatch, Now, Operator, Viewer
+from api.contract import gives, may
+from api.examples import GUID
 from api.findings import ChangeView
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, RowKey, Shape, View
@@ -21,7 +23,7 @@ from drift.baseline_edits import Edit, edit_baseline
 from drift.baselines import Baseline, NewBaseline, Source, get_baseline, page_baselines
 from drift.engine.model import ChangeKind, ResourceKey
 from drift.subscriptions import get_subscription
-from errors import Invalid
+from errors import Conflict, Invalid, Stale
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
 
@@ -32,11 +34,31 @@ SubscriptionFilter = Annotated[str | None, Query(alias="subscriptionId", pattern
 
 
 class BaselineBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"subscriptionId": GUID, "name": "after the move"},
+                {
+                    "source": "upload",
+                    "subscriptionId": GUID,
+                    "name": "from the inventory of March",
+                    "activate": False,
+                    "resources": [
+                        {
+                            "id": f"/subscriptions/{GUID}/resourceGroups/shop",
+                            "location": "westeurope",
+                        }
+                    ],
+                },
+            ]
+        }
+    )
+
     source: Literal["live", "upload"] = "live"
     subscription_id: Guid
     name: Name
     note: str = Field(default="", max_length=2000)
-    activate: bool = True
+    activate: StrictBool = True
     resources: list[dict[str, Any]] | None = Field(
         default=None,
         description="with source `upload`: ARM documents, as `az graph query` gives them",
@@ -136,7 +158,12 @@ async def list_baselines(
     return ListOf(value=await _views(tenant, rows), next_link=pager.link(cursor))
 
 
-@router.post("", response_model=BaselineView, status_code=status.HTTP_201_CREATED)
+@router.post(
+    "",
+    response_model=BaselineView,
+    status_code=status.HTTP_201_CREATED,
+    responses=gives("ETag", 201) | may(Conflict, Stale),
+)
 async def add_baseline(
     tenant: Operator, body: BaselineBody, now: Now, response: Response
 ) -> BaselineView:
@@ -154,14 +181,23 @@ async def add_baseline(
     return await _made(tenant, baseline, response)
 
 
-@router.get("/{baseline_id}", response_model=BaselineView)
+@router.get(
+    "/{baseline_id}",
+    response_model=BaselineView,
+    name="get_baseline",
+    responses=gives("ETag"),
+)
 async def get(baseline_id: RowKey, tenant: Viewer, response: Response) -> BaselineView:
     """One version, with the ETag that an edit needs."""
     return await _view(tenant, await get_baseline(tenant.store, baseline_id), response)
 
 
 @router.post(
-    "/{baseline_id}/edit", response_model=BaselineView, status_code=status.HTTP_201_CREATED
+    "/{baseline_id}/edit",
+    response_model=BaselineView,
+    status_code=status.HTTP_201_CREATED,
+    name="edit_baseline",
+    responses=gives("ETag", 201) | may(Conflict),
 )
 async def edit(
     baseline_id: RowKey,
@@ -180,7 +216,11 @@ async def edit(
 @router.post(
     "/{baseline_id}/activate",
     response_model=BaselineView,
-    responses={202: {"model": BaselineView, "description": "A second person has to approve it"}},
+    responses={
+        **gives("ETag"),
+        202: {"model": BaselineView, "description": "A second person has to approve it"},
+        **may(Conflict, Stale),
+    },
 )
 async def activate_baseline(
     baseline_id: RowKey,
@@ -200,13 +240,17 @@ async def activate_baseline(
     return view
 
 
-@router.delete("/{baseline_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{baseline_id}", status_code=status.HTTP_204_NO_CONTENT, responses=may(Conflict))
 async def delete_baseline(baseline_id: RowKey, tenant: Operator, now: Now) -> None:
-    """Never the active version: 409."""
+    """Deletes a version. 409 for the active one."""
     await baselines.delete(tenant, baseline_id, now=now)
 
 
-@router.get("/{baseline_id}/resources", response_model=ListOf[BaselineResourceView])
+@router.get(
+    "/{baseline_id}/resources",
+    response_model=ListOf[BaselineResourceView],
+    name="list_baseline_resources",
+)
 async def list_resources(
     baseline_id: RowKey,
     tenant: Viewer,
@@ -225,7 +269,11 @@ async def list_resources(
     )
 
 
-@router.get("/{baseline_id}/resources/{key}", response_model=BaselineResourceDetail)
+@router.get(
+    "/{baseline_id}/resources/{key}",
+    response_model=BaselineResourceDetail,
+    name="get_baseline_resource",
+)
 async def get_resource(baseline_id: RowKey, key: Key, tenant: Viewer) -> BaselineResourceDetail:
     """One resource as it shall be: what an edit starts from. A hash sent back stays the secret that it stands for."""
     document = await get_document(tenant.store, baseline_id, ResourceKey(key))
@@ -237,7 +285,7 @@ async def get_resource(baseline_id: RowKey, key: Key, tenant: Viewer) -> Baselin
     )
 
 
-@router.get("/{baseline_id}/diff", response_model=ListOf[DifferenceView])
+@router.get("/{baseline_id}/diff", response_model=ListOf[DifferenceView], responses=may(Conflict))
 async def compare_baselines(
     baseline_id: RowKey,
     tenant: Viewer,

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response, status
-from pydantic import AwareDatetime, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from api.access import Admin, IfMatch, Now, required_etag
-from api.shapes import GUID_PATTERN, Guid, ListOf, Shape, View
+from api.contract import gives, may
+from api.shapes import GUID_PATTERN, Guid, ListOf, Moment, Shape, View
 from drift.connection import (
     NewConnection,
     find_connection,
@@ -18,7 +19,7 @@ from drift.connection import (
     warn_of_expiry,
 )
 from drift.trial import try_connection
-from errors import Invalid, PreconditionRequired, Refused, Stale
+from errors import Conflict, Invalid, PreconditionRequired, Refused, Stale
 from tenancy.connections import Connection, ConnectionKind, get_connection
 from tenancy.ids import DirectoryId
 
@@ -50,7 +51,7 @@ class ConnectionBody(Shape):
         description="client secret, or certificate with private key in PEM; kept in Key Vault",
     )
 
-    secret_expires_at: AwareDatetime | None = Field(
+    secret_expires_at: Moment | None = Field(
         default=None, description="when the client secret ends, to be warned 30 days before"
     )
 
@@ -84,24 +85,30 @@ class TestLineView(View):
     command: str = Field(description="the `az` command that does it")
 
 
-@router.get("", response_model=ConnectionView)
+@router.get("", response_model=ConnectionView, name="get_connection", responses=gives("ETag"))
 async def get(tenant: Admin, now: Now, response: Response) -> ConnectionView:
+    """How it is read, and when the secret ends; never the secret itself."""
     connection = await get_connection(tenant.store)
     response.headers["ETag"] = connection.etag
     return view_connection(connection, now)
 
 
-@router.put("", response_model=ConnectionView)
+@router.put(
+    "",
+    response_model=ConnectionView,
+    name="set_connection",
+    responses=gives("ETag") | may(Conflict, Stale, PreconditionRequired),
+)
 async def put(
     tenant: Admin,
     body: ConnectionBody,
     now: Now,
     response: Response,
-    if_match: Annotated[str | None, Header()] = None,
-    if_none_match: Annotated[str | None, Header(pattern=r"^\*$")] = None,
+    if_match: Annotated[str | None, Header(alias="If-Match")] = None,
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", pattern=r"^\*$")] = None,
 ) -> ConnectionView:
     """Tries the credential with Entra ID first; a refused one changes nothing. Replacing a connection takes `If-Match`
-    with its ETag; the first one takes none, or `If-None-Match: *`."""
+    with its ETag; the first one takes none."""
     before = await find_connection(tenant)
     _check_precondition(before, if_match, if_none_match)
     try:
@@ -129,13 +136,18 @@ def _check_precondition(
         raise Stale("Somebody else changed the connection. Read it again.")
 
 
-@router.delete("", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("", status_code=status.HTTP_204_NO_CONTENT, name="remove_connection")
 async def delete(tenant: Admin, etag: IfMatch, now: Now) -> None:
-    """Also stops a scan that uses it, at its next step."""
+    """Removes it and its secret. A scan that uses it stops at its next step, and later ones end incomplete."""
     await remove_connection(tenant, etag=etag, now=now)
 
 
-@router.post("/test", response_model=ListOf[TestLineView])
+@router.post(
+    "/test",
+    response_model=ListOf[TestLineView],
+    name="test_connection",
+    responses=may(Conflict, Refused),
+)
 async def test(tenant: Admin) -> ListOf[TestLineView]:
     """Line by line: token, directory, subscriptions, and of each: read, Resource Graph, change history."""
     lines = await try_connection(tenant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -41,13 +42,51 @@ STATUSES: dict[type[DriftError], tuple[int, str]] = {
     Refused: (424, "refused-by-azure"),
     Unavailable: (503, "unavailable"),
 }
+# What is answered before a route is reached, or when one breaks.
+FRAMEWORK = {
+    400: "invalid",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    500: "internal",
+}
+# What a caller is told of each in the API's description (api/contract.py).
+MEANINGS = {
+    400: "The body is no JSON.",
+    401: "Nobody is signed in.",
+    403: "The role is too low, the tenant is suspended, or a change came without X-Tenant-Id and X-Requested-With.",
+    404: "It is not there, or not the caller's to see: one answer for both.",
+    409: "The present state does not allow it.",
+    412: "Somebody else changed it first. Read it again.",
+    413: "The body is too large.",
+    422: "Something in the request is wrong. `errors` names each field and says what to do.",
+    424: "Azure or Entra ID refused. `scope` and `permission` name what is missing, where that is known.",
+    428: "Send If-Match with the ETag of what you read.",
+    429: "Too much at once. Wait as many seconds as Retry-After says.",
+    500: "Something broke here. `detail` holds the request id, which finds it in the log.",
+    503: "A service that is needed does not answer. Nothing was concluded from that; try again later.",
+}
 
 
-def status_of(error: DriftError) -> tuple[int, str]:
+# As RFC 9110 has them; older Pythons call them otherwise.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def phrase_of(status: int) -> str:
+    return _PHRASES.get(status, HTTPStatus(status).phrase)
+
+
+def codes_of(status: int) -> list[str]:
+    """Every `code` that a problem of this status can have."""
+    known = {code for number, code in STATUSES.values() if number == status}
+    return sorted(known | ({FRAMEWORK[status]} if status in FRAMEWORK else set()))
+
+
+def status_of(error: type[DriftError]) -> tuple[int, str]:
     for kind, answer in STATUSES.items():
-        if isinstance(error, kind):
+        if issubclass(error, kind):
             return answer
-    return 500, "internal"
+    return 500, FRAMEWORK[500]
 
 
 def problem(
@@ -58,7 +97,14 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: object,
 ) -> JSONResponse:
-    body = {"type": "about:blank", "status": status, "code": code, "detail": detail, **members}
+    body = {
+        "type": "about:blank",
+        "title": phrase_of(status),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **members,
+    }
     return JSONResponse(
         body,
         status,
@@ -75,7 +121,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _product_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DriftError)
-    status, code = status_of(error)
+    status, code = status_of(type(error))
     members: dict[str, object] = {}
     headers: dict[str, str] = {}
     if isinstance(error, Invalid):
@@ -84,6 +130,8 @@ async def _product_error(_: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 wants a 401 to say how to sign in
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 wants one in every 401
     if isinstance(error, Unreadable):
         members |= {"scope": error.scope, "permission": error.permission}
     return problem(status, code, error.message, headers=headers, **members)
@@ -101,12 +149,15 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
     return problem(400 if unreadable else 422, "invalid", detail, errors=found)
 
 
-async def _framework_error(_: Request, error: Exception) -> JSONResponse:
+async def _framework_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    codes = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # Starlette knows the methods of one route only
+        known = request.app.state.methods.of(request.url.path)
+        headers |= {"Allow": ", ".join(known)} if known else {}
     return problem(
         error.status_code,
-        codes.get(error.status_code, "invalid"),
+        FRAMEWORK.get(error.status_code, "invalid"),
         str(error.detail),
-        headers=error.headers,
+        headers=headers,
     )

@@ -8,18 +8,20 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, Field, computed_field
+from pydantic import ConfigDict, Field, computed_field
 
 from api.access import IfMatch, Now, Operator, Viewer
+from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import GUID_PATTERN, ListOf, Reason, RowKey, Shape, View
+from api.shapes import GUID_PATTERN, ListOf, Moment, Reason, RowKey, Shape, View
 from drift.engine import findings as life
-from drift.engine.findings import Evidence, Finding, Status
+from drift.engine.findings import MAX_REASON, Evidence, Finding, Status
 from drift.engine.model import ChangeKind, Severity
 from drift.engine.severities import BuiltInRule, find
 from drift.findings import Filter, Stored, get_finding, page_findings, save_finding
 from drift.notices import page_notices
 from drift.proposals import flaps_of
+from errors import Conflict
 from tenancy import audit
 from tenancy.access import TenantContext
 
@@ -120,17 +122,27 @@ class NoticeView(View):
 
 
 class DecisionBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "Change 4711, agreed with the network team"}]}
+    )
+
     reason: Reason
 
 
 class AcknowledgeBody(Shape):
-    reason: str = Field(default="", max_length=2000)
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Ada looks into it"}]})
+
+    reason: str = Field(default="", max_length=MAX_REASON)
 
 
 class AcceptBody(DecisionBody):
-    until: AwareDatetime | None = Field(
-        default=None, description="when the acceptance ends; with zone"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "Until the migration ends", "until": "2099-05-31T00:00:00Z"}]
+        }
     )
+
+    until: Moment | None = Field(default=None, description="when the acceptance ends; with zone")
 
 
 @router.get("/api/findings", response_model=ListOf[FindingView])
@@ -143,7 +155,7 @@ async def list_findings(
     resource_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
     resource: Annotated[str | None, Query(max_length=2000)] = None,
     incident: Annotated[str | None, Query(pattern=GUID_PATTERN)] = None,
-    since: AwareDatetime | None = None,
+    since: Moment | None = None,
     size: PageSize = 100,
     token: Token = None,
 ) -> ListOf[FindingView]:
@@ -170,8 +182,14 @@ async def list_findings(
     return ListOf(value=[_view(row) for row in rows], next_link=pager.link(cursor))
 
 
-@router.get("/api/findings/{finding_id}", response_model=FindingDetail)
+@router.get(
+    "/api/findings/{finding_id}",
+    response_model=FindingDetail,
+    name="get_finding",
+    responses=gives("ETag"),
+)
 async def get(finding_id: RowKey, tenant: Viewer, response: Response) -> FindingDetail:
+    """What differs, who did it, and every decision so far; with the ETag that a decision needs."""
     stored = await get_finding(tenant.store, finding_id)
     response.headers["ETag"] = stored.etag
     flaps = await flaps_of(tenant.store, stored.finding)
@@ -180,7 +198,12 @@ async def get(finding_id: RowKey, tenant: Viewer, response: Response) -> Finding
     return FindingDetail(**said, flapping=tuple(map(FlapView.model_validate, flaps)))
 
 
-@router.post("/api/findings/{finding_id}/acknowledge", response_model=FindingView)
+@router.post(
+    "/api/findings/{finding_id}/acknowledge",
+    response_model=FindingView,
+    name="acknowledge_finding",
+    responses=may(Conflict),
+)
 async def acknowledge(
     finding_id: RowKey, tenant: Operator, body: AcknowledgeBody, etag: IfMatch, now: Now
 ) -> FindingView:
@@ -188,7 +211,12 @@ async def acknowledge(
     return await _decide(tenant, finding_id, etag, life.acknowledge, now, reason=body.reason)
 
 
-@router.post("/api/findings/{finding_id}/accept", response_model=FindingView)
+@router.post(
+    "/api/findings/{finding_id}/accept",
+    response_model=FindingView,
+    name="accept_finding",
+    responses=may(Conflict),
+)
 async def accept(
     finding_id: RowKey, tenant: Operator, body: AcceptBody, etag: IfMatch, now: Now
 ) -> FindingView:
@@ -197,7 +225,12 @@ async def accept(
     return await _decide(tenant, finding_id, etag, decision, now, reason=body.reason)
 
 
-@router.post("/api/findings/{finding_id}/ignore", response_model=FindingView)
+@router.post(
+    "/api/findings/{finding_id}/ignore",
+    response_model=FindingView,
+    name="ignore_finding",
+    responses=may(Conflict),
+)
 async def ignore(
     finding_id: RowKey, tenant: Operator, body: DecisionBody, etag: IfMatch, now: Now
 ) -> FindingView:
@@ -205,10 +238,16 @@ async def ignore(
     return await _decide(tenant, finding_id, etag, life.ignore, now, reason=body.reason)
 
 
-@router.post("/api/findings/{finding_id}/reopen", response_model=FindingView)
+@router.post(
+    "/api/findings/{finding_id}/reopen",
+    response_model=FindingView,
+    name="reopen_finding",
+    responses=may(Conflict),
+)
 async def reopen(
     finding_id: RowKey, tenant: Operator, body: DecisionBody, etag: IfMatch, now: Now
 ) -> FindingView:
+    """Takes a decision back: it is drift again."""
     return await _decide(tenant, finding_id, etag, life.reopen, now, reason=body.reason)
 
 

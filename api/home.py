@@ -16,7 +16,8 @@ PAGE = """<!doctype html>
 <body>
 <main>
 <h1>Azure Drift Detector</h1>
-{warning}<p>It is running. What it offers is described in <a href="/api/openapi.json">/api/openapi.json</a>;
+{warning}<p>It is running. What it offers is described in its <a href="/api/docs">API reference</a>, and for programs
+in <a href="/api/openapi.json">/api/openapi.json</a>;
 <a href="/healthz">/healthz</a> says when it last looked for due scans.</p>
 </main>
 </body>

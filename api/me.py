@@ -35,7 +35,7 @@ class Health(View):
     tick_is_late: bool
 
 
-@router.get("/api/me", response_model=Me)
+@router.get("/api/me", response_model=Me, summary="Who am I")
 async def get_me(principal: ThePrincipal, deployment: TheDeployment, now: Now) -> Me:
     """The signed-in principal and the tenants it may enter."""
     tenants = []
@@ -54,7 +54,7 @@ async def get_me(principal: ThePrincipal, deployment: TheDeployment, now: Now) -
     )
 
 
-@router.get("/healthz", response_model=Health)
+@router.get("/healthz", response_model=Health, summary="Is the app alive")
 async def get_health(deployment: TheDeployment, now: Now) -> Health:
     """Alive, and when the timer last ran. Names no tenant."""
     tick = await deployment.registry.last_tick()

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.access import Viewer
 from api.findings import AttributionView, ChangeView
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import GUID_PATTERN, ListOf, View
+from api.shapes import GUID_PATTERN, ListOf, Moment, View
 from drift.engine.findings import Status, identify
 from drift.engine.model import ChangeKind, ResourceKey
 from drift.findings import find_finding
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/resources", tags=["resources"])
 Key = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Subscription = Annotated[str | None, Query(pattern=GUID_PATTERN)]
 At = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Query(description="the state at that time instead of the newest; with zone"),
 ]
 
@@ -92,7 +92,7 @@ async def list_resources(
     )
 
 
-@router.get("/{key}", response_model=ResourceDetail)
+@router.get("/{key}", response_model=ResourceDetail, name="get_resource")
 async def get(
     key: Key, tenant: Viewer, subscription: Subscription = None, at: At = None
 ) -> ResourceDetail:
@@ -111,7 +111,7 @@ async def get(
     )
 
 
-@router.get("/{key}/history", response_model=ListOf[HistoryView])
+@router.get("/{key}/history", response_model=ListOf[HistoryView], name="list_resource_history")
 async def list_history(
     key: Key, tenant: Viewer, request: Request, size: PageSize = 50, token: Token = None
 ) -> ListOf[HistoryView]:

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response, status
-from pydantic import AwareDatetime, Field
+from pydantic import ConfigDict, Field
 
 from api.access import IfMatch, Now, Operator, Viewer
+from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import ListOf, Reason, RowKey, Shape, View
+from api.shapes import ListOf, Moment, Reason, RowKey, Shape, View
 from drift.engine.model import ChangeKind, Severity
 from drift.engine.rules import Action, TenantRule
 from drift.proposals import proposals
@@ -27,6 +28,7 @@ from drift.rules import (
     preview,
     unused,
 )
+from errors import Conflict
 
 router = APIRouter(prefix="/api/rules", tags=["rules"])
 
@@ -36,9 +38,30 @@ Pattern = Annotated[str, Field(max_length=500)]
 class RuleBody(Shape):
     """Everything that is given has to match; what is left out matches anything."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "action": "ignore",
+                    "reason": "The cost system tags every resource each night",
+                    "expiresAt": "2099-05-31T00:00:00Z",
+                    "path": "/tags/costCentre",
+                },
+                {
+                    "action": "severity",
+                    "severity": "critical",
+                    "reason": "Nobody opens the shop's network without us",
+                    "expiresAt": "2099-05-31T00:00:00Z",
+                    "resourceType": "Microsoft.Network/networkSecurityGroups",
+                    "resourceGroup": "shop",
+                },
+            ]
+        }
+    )
+
     action: Action
     reason: Reason
-    expires_at: AwareDatetime
+    expires_at: Moment
     severity: Severity | None = Field(default=None, description="with action severity")
     resource_type: Pattern = ""
     resource_id: Pattern = Field(default="", description="the resource, or anything above it")
@@ -109,8 +132,14 @@ async def list_rules(
     return ListOf(value=views, next_link=pager.link(cursor))
 
 
-@router.post("", response_model=RuleView, status_code=status.HTTP_201_CREATED)
+@router.post(
+    "",
+    response_model=RuleView,
+    status_code=status.HTTP_201_CREATED,
+    responses=gives("ETag", 201) | may(Conflict),
+)
 async def create_rule(tenant: Operator, body: RuleBody, now: Now, response: Response) -> RuleView:
+    """Adds a rule. It counts from the next scan on."""
     rule = body.to_rule(new_rule_id(), tenant.actor.name, now)
     stored = await add_rule(tenant, rule, now=now)
     response.headers["ETag"] = stored.etag
@@ -155,14 +184,15 @@ async def list_proposals(tenant: Operator, now: Now) -> ListOf[ProposalView]:
     )
 
 
-@router.get("/{rule_id}", response_model=RuleView)
+@router.get("/{rule_id}", response_model=RuleView, name="get_rule", responses=gives("ETag"))
 async def get(rule_id: RowKey, tenant: Viewer, now: Now, response: Response) -> RuleView:
+    """One rule, with the ETag that an edit needs."""
     stored = await get_rule(tenant.store, rule_id)
     response.headers["ETag"] = stored.etag
     return _view(stored, now, stored.rule.id in unused([stored], now=now))
 
 
-@router.patch("/{rule_id}", response_model=RuleView)
+@router.patch("/{rule_id}", response_model=RuleView, responses=gives("ETag"))
 async def edit_rule(
     rule_id: RowKey, tenant: Operator, body: RuleBody, etag: IfMatch, now: Now, response: Response
 ) -> RuleView:
@@ -180,7 +210,7 @@ async def edit_rule(
 
 @router.delete("/{rule_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def remove_rule(rule_id: RowKey, tenant: Operator, etag: IfMatch, now: Now) -> None:
-    """What it hid is open again after the next scan."""
+    """Removes a rule: what it hid is drift again at the next scan."""
     await delete_rule(tenant, rule_id, etag=etag, now=now)
 
 

@@ -7,11 +7,13 @@ from datetime import datetime
 from fastapi import APIRouter, Request, status
 
 from api.access import Now, Operator, Viewer
+from api.contract import may
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, RowKey, View
 from drift.endings import cancel_scan
 from drift.scan import start_scan
 from drift.scans import Part, Scan, ScanStatus, get_parts, get_scan, page_scans
+from errors import Conflict, Stale
 
 router = APIRouter(prefix="/api/scans", tags=["scans"])
 
@@ -64,7 +66,9 @@ async def list_scans(
     return ListOf(value=[_view(scan) for scan in scans], next_link=pager.link(cursor))
 
 
-@router.post("", response_model=ScanView, status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "", response_model=ScanView, status_code=status.HTTP_202_ACCEPTED, responses=may(Conflict)
+)
 async def request_scan(tenant: Operator, now: Now) -> ScanView:
     """Queues a scan of all monitored subscriptions; follow it with GET /api/scans/{id}."""
     who = tenant.actor.name
@@ -72,14 +76,17 @@ async def request_scan(tenant: Operator, now: Now) -> ScanView:
     return _view(scan)
 
 
-@router.get("/{scan_id}", response_model=ScanDetail)
+@router.get("/{scan_id}", response_model=ScanDetail, name="get_scan")
 async def get(scan_id: RowKey, tenant: Viewer) -> ScanDetail:
+    """How far it is: each subscription, what was read of it, what was not and why."""
     scan = await get_scan(tenant.store, scan_id)
     parts = await get_parts(tenant.store, scan_id)
     return ScanDetail(**_view(scan).model_dump(), parts=[_part(part) for part in parts])
 
 
-@router.post("/{scan_id}/cancel", response_model=ScanView)
+@router.post(
+    "/{scan_id}/cancel", response_model=ScanView, name="cancel_scan", responses=may(Conflict, Stale)
+)
 async def cancel(scan_id: RowKey, tenant: Operator, now: Now) -> ScanView:
     """What was not started yet will not be; a subscription that is being read right now is finished."""
     return _view(await cancel_scan(tenant, scan_id, now=now))

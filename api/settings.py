@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from api.access import Admin, IfMatch, Now, Viewer
+from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import ListOf, RowKey, Shape, View
 from drift.engine.model import Severity
@@ -21,6 +22,7 @@ from drift.preferences import (
     page_changes,
 )
 from drift.tenant_settings import change_preferences, revert_preferences
+from errors import Conflict
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
 
@@ -46,6 +48,19 @@ class ScopeBody(Shape):
 
 
 class SettingsBody(Shape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "schedule": "0 */6 * * *",
+                    "scope": {"excludeGroups": ["sandbox"]},
+                    "notify": ["critical", "high"],
+                    "retentionDays": 365,
+                }
+            ]
+        }
+    )
+
     schedule: str = Field(
         default="0 * * * *",
         max_length=100,
@@ -54,8 +69,8 @@ class SettingsBody(Shape):
     )
     scope: ScopeBody = ScopeBody()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
-    retention_days: int = Field(default=365, ge=7, le=3650)
-    four_eyes: bool = Field(
+    retention_days: int = Field(default=365, ge=7, le=3650, strict=True)
+    four_eyes: StrictBool = Field(
         default=False,
         description="a baseline version needs a second person to become active; so does switching this off",
     )
@@ -101,23 +116,25 @@ class RevertBody(Shape):
     to: RowKey = Field(description="id of a change: the settings as they were after it")
 
 
-@router.get("", response_model=SettingsView)
+@router.get("", response_model=SettingsView, responses=gives("ETag"))
 async def get_settings(tenant: Viewer, response: Response) -> SettingsView:
+    """The settings, with the ETag that a change needs."""
     stored = await get_preferences(tenant.store)
     response.headers["ETag"] = stored.etag
     return SettingsView.model_validate(stored.preferences)
 
 
-@router.put("", response_model=SettingsView)
+@router.put("", response_model=SettingsView, name="change_settings", responses=gives("ETag"))
 async def put_settings(
     tenant: Admin, body: SettingsBody, etag: IfMatch, now: Now, response: Response
 ) -> SettingsView:
+    """Replaces all of them. A change of the schedule counts from now on."""
     preferences = body.to_preferences()
     response.headers["ETag"] = await change_preferences(tenant, preferences, etag=etag, now=now)
     return SettingsView.model_validate(preferences)
 
 
-@router.get("/history", response_model=ListOf[SettingsChangeView])
+@router.get("/history", response_model=ListOf[SettingsChangeView], name="list_settings_changes")
 async def list_changes(
     tenant: Viewer, request: Request, size: PageSize = 50, token: Token = None
 ) -> ListOf[SettingsChangeView]:
@@ -127,7 +144,7 @@ async def list_changes(
     return ListOf(value=[_view(change) for change in changes], next_link=pager.link(cursor))
 
 
-@router.post("/revert", response_model=SettingsView)
+@router.post("/revert", response_model=SettingsView, responses=gives("ETag") | may(Conflict))
 async def revert_settings(
     tenant: Admin, body: RevertBody, etag: IfMatch, now: Now, response: Response
 ) -> SettingsView:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
+
+from drift.engine.findings import MAX_REASON
 
 GUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
@@ -19,8 +17,18 @@ Guid = Annotated[
     str, Field(pattern=GUID_PATTERN, examples=["1b4e28ba-2fa1-4d21-883f-0016d3cca427"])
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Reason = Annotated[str, Field(min_length=1, max_length=2000)]
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 RowKey = Annotated[str, Field(pattern=r"^[0-9a-z.-]{1,120}$")]
+
+
+def _written_out(value: Any) -> Any:
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\dT", value, re.ASCII):
+        raise ValueError("a time is written like 2026-11-23T10:15:00Z")
+    return value
+
+
+# pydantic would also take a number, as seconds or milliseconds since 1970, whichever it thinks likelier.
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Shape(BaseModel):
@@ -39,6 +47,11 @@ class View(BaseModel):
     )
 
 
+def _no_default(schema: dict[str, Any]) -> None:
+    """It is left out rather than null."""
+    schema.pop("default", None)
+
+
 T = TypeVar("T")
 
 
@@ -46,9 +59,6 @@ class ListOf(View, Generic[T]):
     """One page. `nextLink` is missing on the last one."""
 
     value: list[T]
-    next_link: str | None = None
-
-    @model_serializer(mode="wrap")
-    def without_empty_link(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        document: dict[str, Any] = serialise(self)
-        return {name: value for name, value in document.items() if value is not None}
+    next_link: str | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=lambda link: link is None, json_schema_extra=_no_default
+    )

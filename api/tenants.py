@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from api.access import IfMatch, Now, Platform, TheDeployment
 from api.connection import ConnectionBody, ConnectionView, view_connection
+from api.contract import gives, may
+from api.examples import GUID
 from api.paging import PageSize, Token, platform_pager
 from api.settings import SettingsBody, SettingsView
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, Shape, View
@@ -18,7 +20,7 @@ from drift.onboarding import FirstAdmin, NewTenant
 from drift.preferences import Preferences
 from drift.subscriptions import share, unshare
 from drift.templates import STANDARD, TEMPLATES, preferences_of
-from errors import Invalid, Refused
+from errors import Conflict, Invalid, Refused, Stale
 from tenancy.access import TenantContext, govern
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, SubscriptionId, TenantId
@@ -27,10 +29,14 @@ from tenancy.tenants import Tenant, TenantStatus
 
 router = APIRouter(prefix="/api/tenants", tags=["tenants"])
 
-OperationId = Annotated[str | None, Header(pattern=GUID_PATTERN)]
+OperationId = Annotated[
+    str | None,
+    Header(
+        pattern=GUID_PATTERN, description="any GUID; the same one again goes on with that tenant"
+    ),
+]
 
 
-GUID = "1b4e28ba-2fa1-4d21-883f-0016d3cca427"
 ADMIN: dict[str, JsonValue] = {"directoryId": GUID, "objectId": GUID, "name": "Ada"}
 Template = Annotated[
     str | None, Field(description=f"settings to start with: {', '.join(TEMPLATES)}")
@@ -129,7 +135,9 @@ class TemplateView(View):
     "",
     response_model=TenantDetail,
     status_code=status.HTTP_201_CREATED,
-    responses={200: {"model": TenantDetail, "description": "The same Operation-Id again"}},
+    responses=gives("Location", 201)
+    | {200: {"model": TenantDetail, "description": "The same Operation-Id again"}}
+    | may(Conflict, Stale),
 )
 async def create_tenant(
     operator: Platform,
@@ -177,16 +185,22 @@ async def list_tenants(
     return ListOf(value=[_view(tenant) for tenant in tenants], next_link=pager.link(cursor))
 
 
-@router.get("/{tenant_id}", response_model=TenantDetail)
+@router.get("/{tenant_id}", response_model=TenantDetail, responses=gives("ETag"))
 async def get_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now, response: Response
 ) -> TenantDetail:
+    """Its state, and what provisioning still lacks."""
     context = await _govern(deployment, operator, tenant_id, now)
     response.headers["ETag"] = context.tenant.etag
     return await _detail(context)
 
 
-@router.put("/{tenant_id}/settings", response_model=TenantDetail)
+@router.put(
+    "/{tenant_id}/settings",
+    response_model=TenantDetail,
+    name="provision_settings",
+    responses=may(Conflict),
+)
 async def put_settings(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: SettingsChoice, now: Now
 ) -> TenantDetail:
@@ -199,7 +213,12 @@ async def put_settings(
     return await _detail(context)
 
 
-@router.put("/{tenant_id}/connection", response_model=ConnectionView)
+@router.put(
+    "/{tenant_id}/connection",
+    response_model=ConnectionView,
+    name="provision_connection",
+    responses=may(Conflict, Stale),
+)
 async def put_connection(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: ConnectionBody, now: Now
 ) -> ConnectionView:
@@ -212,7 +231,12 @@ async def put_connection(
     return view_connection(connection, now)
 
 
-@router.put("/{tenant_id}/admin", response_model=TenantDetail)
+@router.put(
+    "/{tenant_id}/admin",
+    response_model=TenantDetail,
+    name="provision_admin",
+    responses=may(Conflict),
+)
 async def put_admin(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, body: AdminBody, now: Now
 ) -> TenantDetail:
@@ -222,7 +246,7 @@ async def put_admin(
     return await _detail(context)
 
 
-@router.post("/{tenant_id}/activate", response_model=TenantDetail)
+@router.post("/{tenant_id}/activate", response_model=TenantDetail, responses=may(Conflict, Stale))
 async def activate_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
 ) -> TenantDetail:
@@ -253,7 +277,7 @@ async def unshare_subscription(
     await unshare(context, SubscriptionId(subscription_id), now=now)
 
 
-@router.patch("/{tenant_id}", response_model=TenantView)
+@router.patch("/{tenant_id}", response_model=TenantView, responses=may(Stale))
 async def rename_tenant(
     tenant_id: Guid,
     operator: Platform,
@@ -263,14 +287,15 @@ async def rename_tenant(
     now: Now,
     response: Response,
 ) -> TenantView:
-    """Suspend, resume and delete are orders that need no `If-Match`; a new name replaces what somebody read."""
+    """Gives it another name; its id stays. Suspend, resume and delete are orders that need no `If-Match`; a new name
+    replaces what somebody read."""
     context = await _govern(deployment, operator, tenant_id, now)
     tenant = await onboarding.rename(context, body.name, etag=etag, now=now)
     response.headers["ETag"] = tenant.etag
     return _view(tenant)
 
 
-@router.delete("/{tenant_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{tenant_id}", status_code=status.HTTP_204_NO_CONTENT, responses=may(Stale))
 async def delete_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
 ) -> None:
@@ -279,18 +304,20 @@ async def delete_tenant(
     await onboarding.delete(context, now=now)
 
 
-@router.post("/{tenant_id}/suspend", response_model=TenantView)
+@router.post("/{tenant_id}/suspend", response_model=TenantView, responses=may(Conflict, Stale))
 async def suspend_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
 ) -> TenantView:
+    """Nobody but platform operators gets in, and no scan goes on."""
     context = await _govern(deployment, operator, tenant_id, now)
     return _view(await onboarding.suspend(context, now=now))
 
 
-@router.post("/{tenant_id}/resume", response_model=TenantView)
+@router.post("/{tenant_id}/resume", response_model=TenantView, responses=may(Conflict, Stale))
 async def resume_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
 ) -> TenantView:
+    """Makes a suspended tenant active again."""
     context = await _govern(deployment, operator, tenant_id, now)
     return _view(await onboarding.resume(context, now=now))
 

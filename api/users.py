@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fastapi import APIRouter, Request, Response, status
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from api.access import Admin, IfMatch, Now, TheDeployment, ThePrincipal
+from api.contract import gives, may
+from api.examples import GUID
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import Guid, ListOf, Name, RowKey, Shape, View
+from api.shapes import Guid, ListOf, Moment, Name, RowKey, Shape, View
+from errors import Conflict, NotFound
 from tenancy.access import TenantContext, redeem
 from tenancy.ids import DirectoryId, ObjectId
 from tenancy.invitations import (
@@ -38,7 +41,6 @@ router = APIRouter(tags=["users"])
 
 STALE_AFTER = timedelta(days=90)
 DEFAULT_EXPIRY = timedelta(days=7)
-GUID = "1b4e28ba-2fa1-4d21-883f-0016d3cca427"
 
 
 class TenantRole(StrEnum):
@@ -86,7 +88,7 @@ class UserView(View):
 class AppRolesBody(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [{"allowed": True}]})
 
-    allowed: bool = Field(
+    allowed: StrictBool = Field(
         description="principals of the tenant's own directory with the app role Drift.Viewer, Drift.Operator or "
         "Drift.Admin are users without invitation"
     )
@@ -99,10 +101,10 @@ class InvitationBody(Shape):
 
     name: Name
     role: TenantRole
-    only_own_directory: bool = Field(
+    only_own_directory: StrictBool = Field(
         default=False, description="only a principal of the tenant's own directory may use it"
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="at most 30 days ahead; 7 days when it is not given"
     )
 
@@ -158,7 +160,12 @@ async def list_users(
     )
 
 
-@router.post("/api/users", response_model=UserView, status_code=status.HTTP_201_CREATED)
+@router.post(
+    "/api/users",
+    response_model=UserView,
+    status_code=status.HTTP_201_CREATED,
+    responses=gives("ETag", 201) | may(Conflict),
+)
 async def create_user(tenant: Admin, body: UserBody, now: Now, response: Response) -> UserView:
     """Adds a principal of the tenant's own directory. Guests come by invitation."""
     user = User(
@@ -173,14 +180,24 @@ async def create_user(tenant: Admin, body: UserBody, now: Now, response: Respons
     return _view(await add_user(tenant, user, now=now), response)
 
 
-@router.get("/api/users/app-roles", response_model=AppRolesBody)
+@router.get(
+    "/api/users/app-roles",
+    response_model=AppRolesBody,
+    summary="Are app roles allowed",
+    responses=gives("ETag"),
+)
 async def get_app_roles(tenant: Admin, response: Response) -> AppRolesBody:
     """Whether app roles of the tenant's own directory make users."""
     response.headers["ETag"] = tenant.tenant.etag
     return AppRolesBody(allowed=tenant.tenant.app_roles)
 
 
-@router.put("/api/users/app-roles", response_model=AppRolesBody)
+@router.put(
+    "/api/users/app-roles",
+    response_model=AppRolesBody,
+    name="allow_app_roles",
+    responses=gives("ETag"),
+)
 async def put_app_roles(
     tenant: Admin, body: AppRolesBody, etag: IfMatch, now: Now, response: Response
 ) -> AppRolesBody:
@@ -189,13 +206,20 @@ async def put_app_roles(
     return body
 
 
-@router.get("/api/users/{user_id}", response_model=UserView)
+@router.get(
+    "/api/users/{user_id}", response_model=UserView, name="get_user", responses=gives("ETag")
+)
 async def read_user(tenant: Admin, user_id: RowKey, response: Response) -> UserView:
     """One user, with the ETag that an edit needs."""
     return _view(await get_user(tenant.store, user_id), response)
 
 
-@router.patch("/api/users/{user_id}", response_model=UserView)
+@router.patch(
+    "/api/users/{user_id}",
+    response_model=UserView,
+    name="change_user",
+    responses=gives("ETag") | may(Conflict),
+)
 async def patch_user(
     tenant: Admin, user_id: RowKey, body: RoleBody, etag: IfMatch, now: Now, response: Response
 ) -> UserView:
@@ -204,7 +228,12 @@ async def patch_user(
     return _view(user, response)
 
 
-@router.delete("/api/users/{user_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/api/users/{user_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    name="remove_user",
+    responses=may(Conflict),
+)
 async def delete_user(tenant: Admin, user_id: RowKey, etag: IfMatch, now: Now) -> None:
     """Takes a user out, at once. 409 for the last admin."""
     await remove_user(tenant, user_id, etag=etag, now=now)
@@ -239,13 +268,18 @@ async def create_invitation(tenant: Admin, body: InvitationBody, now: Now) -> Ne
     return NewInvitationView.model_validate({**told, "code": code})
 
 
-@router.delete("/api/invitations/{invitation_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete(
+    "/api/invitations/{invitation_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    name="withdraw_invitation",
+    responses=may(Conflict),
+)
 async def delete_invitation(tenant: Admin, invitation_id: RowKey, now: Now) -> None:
     """Withdraws an invitation that nobody used yet."""
     await withdraw(tenant.store, tenant.actor, invitation_id, now=now)
 
 
-@router.post("/api/invitations/accept", response_model=Joined)
+@router.post("/api/invitations/accept", response_model=Joined, responses=may(NotFound, Conflict))
 async def accept_invitation(
     principal: ThePrincipal, deployment: TheDeployment, body: CodeBody, now: Now
 ) -> Joined:

@@ -22,6 +22,7 @@ from dev.cloud import LENT, RunningCloud, open_cloud
 from dev.demo.client import Product, principal_header
 from settings import Settings, read_settings
 from tenancy.deployment import Deployment
+from tests.contract import Watched
 
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -88,7 +89,7 @@ async def url(deployment: Deployment) -> AsyncIterator[str]:
     """Where the API answers."""
     from api.app import create_app  # tests of the engine do without the whole product
 
-    app = create_app(lambda: deployment)
+    app = Watched(create_app(lambda: deployment))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="warning", lifespan="off")

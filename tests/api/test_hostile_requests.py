@@ -94,6 +94,15 @@ async def test_query_parameter_that_comes_twice_is_refused(
     assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
+@pytest.mark.parametrize("path", ["/api/findings?sevrity=high", "/api/settings?a=b", "/healthz?x="])
+async def test_query_parameter_that_nobody_reads_is_refused(
+    admin: httpx.AsyncClient, path: str
+) -> None:
+    answer = await admin.get(path)
+    check_problem(answer, 422)
+    assert answer.json()["errors"][0]["field"] == path.partition("?")[2].partition("=")[0]
+
+
 async def test_only_lists_may_repeat_a_query_parameter(admin: httpx.AsyncClient) -> None:
     paths = (await admin.get("/api/openapi.json")).json()["paths"]
     parameters = [
@@ -101,6 +110,7 @@ async def test_only_lists_may_repeat_a_query_parameter(admin: httpx.AsyncClient)
         for methods in paths.values()
         for route in methods.values()
         for parameter in route.get("parameters", ())
+        if "schema" in parameter  # else it is a header that many have
     ]
     lists = {one["name"] for one in parameters if one["schema"].get("type") == "array"}
     assert lists == REPEATABLE
@@ -272,6 +282,40 @@ async def test_other_methods_do_nothing(admin: httpx.AsyncClient, method: str) -
     assert answer.status_code == 405
     override = {"X-HTTP-Method-Override": "POST"}
     assert (await admin.get("/api/scans", headers=override)).json() == {"value": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/rules", "GET, POST"),
+        ("/api/rules/0123", "DELETE, GET, PATCH"),
+        ("/api/users/app-roles", "GET, PUT"),
+        ("/api/subscriptions/refresh", "POST"),
+        ("/api/openapi.json", "GET, HEAD"),
+    ],
+)
+async def test_method_that_a_path_does_not_know_is_told_those_it_knows(
+    admin: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    for method in {"OPTIONS", "DELETE", "PATCH"} - set(allowed.split(", ")):
+        answer = await admin.request(method, path)
+        check_problem(answer, 405)
+        assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == allowed
+
+
+@pytest.mark.parametrize("when", ["0.5", "1700000000", "-1", "2026-11-23", "now", "1e9"])
+async def test_time_is_written_out(admin: httpx.AsyncClient, when: str) -> None:
+    check_problem(await admin.get(f"/api/findings?since={when}"), 422)
+    check_problem(await admin.get(f"/api/audit?to={when}"), 422)
+    body = {"name": "Olga", "role": "viewer", "expiresAt": when}
+    check_problem(await admin.post("/api/invitations", json=body), 422)
+    check_problem(await admin.post("/api/invitations", json=body | {"expiresAt": 1e9}), 422)
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", "1", None, []])
+async def test_yes_and_no_are_no_numbers_or_words(admin: httpx.AsyncClient, value: Any) -> None:
+    check_problem(await admin.put("/api/users/app-roles", json={"allowed": value}), 422)
+    assert (await admin.get("/api/users/app-roles")).json() == {"allowed": False}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

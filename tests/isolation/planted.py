@@ -158,7 +158,7 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     made = watched.organisation
     planted = bare(watched, canary)
     await watched.put_subscription(displayName=canary)
-    await watched.api.request("PUT", "/api/connection", made.tenant_body()["connection"])
+    (await watched.put_connection()).raise_for_status()
     await watched.add({**watched.account("alpha"), "tags": {"note": canary}}, watched.lock())
     await watched.scan()
     await watched.capture(name=canary, note=canary)
@@ -171,6 +171,7 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     for role in ("viewer", "operator", "application"):
         planted.people[role] = await _add_user(planted, role)
     await renew(planted)
+    planted.ids |= await ask_for_approval(watched, canary)
     context = await serve(deployment, TenantId(planted.tenant_id))
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
@@ -180,6 +181,14 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
         context.tenant.fingerprint_secret,
     }
     return planted
+
+
+async def ask_for_approval(watched: Watched, reason: str) -> dict[str, str]:
+    """A change of the settings, and a request that waits for a second person."""
+    await watched.change_settings(fourEyes=True)
+    (change, *_) = await watched.api.every("/api/settings/history")
+    asked = await watched.api.request("POST", "/api/approvals/four-eyes-off", {"reason": reason})
+    return {"change_id": change["id"], "approval_id": asked["id"]}
 
 
 def bare(watched: Watched, canary: str) -> Planted:
@@ -201,14 +210,14 @@ async def renew(planted: Planted) -> None:
     api = watched.api
     expires = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     rule = {"action": "ignore", "reason": canary, "expiresAt": expires, "path": "/tags/a"}
-    account = watched.account(canary)
+    resources = [watched.account(canary), watched.account("alpha")]
     upload = {"source": "upload", "activate": False, "name": canary, "note": canary}
     user = {"directoryId": planted.ids["directory_id"], "objectId": str(uuid.uuid4())}
     invitation = {"name": canary, "role": "viewer"}
     ids = planted.ids
     ids["new_id"] = str(uuid.uuid4())
     ids["rule_id"] = (await api.request("POST", "/api/rules", rule))["id"]
-    ids["baseline_id"] = (await watched.capture(resources=[account], **upload))["id"]
+    ids["baseline_id"] = (await watched.capture(resources=resources, **upload))["id"]
     user |= {"name": canary, "role": "viewer"}
     ids["user_id"] = (await api.request("POST", "/api/users", user))["id"]
     ids["invitation_id"] = (await api.request("POST", "/api/invitations", invitation))["id"]

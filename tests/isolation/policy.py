@@ -24,6 +24,8 @@ CHILD_IDS = (
     "scan_id",
     "finding_id",
     "key",
+    "approval_id",
+    "change_id",
     "rule_id",
     "user_id",
     "invitation_id",

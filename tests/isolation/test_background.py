@@ -10,6 +10,7 @@ import pytest
 from errors import NotFound
 from tests.drift.host import CONSUMERS, Host
 from tests.isolation.cast import Cast
+from tests.isolation.conftest import WatchNew
 from tests.isolation.planted import Cellar, Planted
 
 MOST_TRIES = 5
@@ -60,10 +61,15 @@ async def test_e02_message_for_no_tenant_or_a_closed_one_is_dropped(
 
 
 async def test_e05_late_message_is_held_against_the_baseline_of_today(
-    quiet: Host, lodging: Planted
+    quiet: Host, watch_new: WatchNew
 ) -> None:
-    watched = lodging.watched
-    assert await quiet.drain() == []
+    watched = await watch_new("late")
+    account = watched.account("alpha")
+    await watched.add(account, watched.lock())
+    assert (await watched.scan())["status"] == "complete"
+    await watched.capture()
+    await watched.azure.edit(account["id"], set={"/properties/allowBlobPublicAccess": True})
+    await watched.scan()
     (finding,) = await watched.findings()
     _, bodies = await watched.fan_out()
     newer = await watched.capture(name="newer")  # what was drift is agreed by now
@@ -71,7 +77,7 @@ async def test_e05_late_message_is_held_against_the_baseline_of_today(
         await quiet.put("scan-subscription", body)
     assert await quiet.drain() == []
     (after,) = await watched.findings()
-    assert (finding["status"], after["status"]) == ("acknowledged", "resolved")
+    assert (finding["status"], after["status"]) == ("open", "resolved")
     assert (await watched.api.request("GET", f"/api/baselines/{newer['id']}"))["active"] is True
 
 

@@ -1,0 +1,197 @@
+"""Examples of answers for the API's description. A member has one meaning everywhere, so it has one example everywhere;
+`Shape.member` says where it is another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+GUID = "1b4e28ba-2fa1-4d21-883f-0016d3cca427"
+ETAG = "W/\"datetime'2026-11-23T10%3A15%3A01.1234567Z'\""
+RESOURCE = (
+    f"/subscriptions/{GUID}/resourceGroups/shop/providers/"
+    "Microsoft.Network/networkSecurityGroups/web"
+)
+PATH = "/properties/securityRules/[name=ssh]/properties/sourceAddressPrefix"
+TIME = "2026-11-23T10:15:00Z"
+KEY = "8c1f2f0e6a5b4c3d2e1f0a9b8c7d6e5f"
+FINDING = f"{GUID}.{KEY}"
+BASELINE = f"{GUID}.8236438100000a1b2c3d4"
+SCAN = "82364381000005e6f7a8b"
+_LEFT_OUT = object()
+
+MEMBERS: dict[str, Any] = {
+    "action": "Name the addresses that really need it.",
+    "active": True,
+    "activeBaseline": BASELINE,
+    "actor": "",
+    "actorName": "Ada",
+    "addedBy": "Ada",
+    "after": "Internet",
+    "approvalId": None,
+    "author": "Ada",
+    "azureTenantId": GUID,
+    "baselineId": BASELINE,
+    "before": "10.0.0.0/8",
+    "changed": 1,
+    "changedBy": "ada@contoso.com",
+    "changedByType": "User",
+    "changes": 1,
+    "channel": "inbox",
+    "clientId": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    "clientType": "Azure Portal",
+    "code": f"{GUID}.qH0yB7h0QkS1nq6m",
+    "command": "",
+    "configuration": {"location": "westeurope", "properties": {"securityRules": []}},
+    "correlationId": GUID,
+    "days": 30,
+    "decidedBy": None,
+    "decisionReason": "",
+    "detail": "The credential works.",
+    "directoryId": GUID,
+    "editedFrom": None,
+    "etag": ETAG,
+    "events": [[FINDING, "opened"]],
+    "excludeGroups": ["sandbox"],
+    "excludeTypes": [],
+    "findingId": FINDING,
+    "fix": "",
+    "hitCount": 3,
+    "id": SCAN,
+    "ignoredBy": None,
+    "ignoredChanges": [],
+    "incident": GUID,
+    "includeGroups": [],
+    "includeTypes": [],
+    "invitedBy": "Ada",
+    "key": KEY,
+    "missing": [],
+    "name": "contoso",
+    "nextLink": _LEFT_OUT,  # the only page
+    "note": "",
+    "objectId": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    "onlyDirectory": "",
+    "operation": "Microsoft.Network/networkSecurityGroups/write",
+    "outcome": "delivered",
+    "path": PATH,
+    "permission": "",
+    "permissions": ["operate", "read"],
+    "platformOperator": False,
+    "reason": "",
+    "requestedBy": "Ada",
+    "resourceGroup": "",
+    "resourceId": RESOURCE,
+    "resourceKey": KEY,
+    "resourceType": "microsoft.network/networksecuritygroups",
+    "resources": 412,
+    "retentionDays": 365,
+    "revertedTo": None,
+    "role": "operator",
+    "rows": 412,
+    "rule": "",
+    "scanId": SCAN,
+    "scans": 10,
+    "schedule": "0 * * * *",
+    "skipped": 0,
+    "skippedExamples": [],
+    "source": "resources",
+    "state": "Enabled",
+    "status": "open",
+    "step": "token",
+    "subscriptionId": GUID,
+    "subscriptions": 2,
+    "tag": "",
+    "target": "20261123-1015",
+    "tenantId": GUID,
+    "text": "",
+    "timestamp": TIME,
+    "title": "Reachable from the internet",
+    "trigger": "schedule",
+    "unknown": [],
+    "updatedBy": "Ada",
+    "version": 3,
+    "warning": "",
+    "who": "Ada",
+    "AffectedView.id": FINDING,
+    "BaselineView.id": BASELINE,
+    "BaselineView.name": "after the move",
+    "ChangeView.kind": "modified",
+    "ConnectionView.hasSecret": False,
+    "ConnectionView.secretExpiresAt": None,
+    "EntryView.action": "baseline.activate",
+    "EntryView.actor": KEY + KEY[:8],
+    "EntryView.detail": "",
+    "EntryView.target": BASELINE,
+    "FindingView.acceptedUntil": None,
+    "FindingView.change": "modified",
+    "FindingView.id": FINDING,
+    "FindingView.ignoredChanges": [],
+    "FlapView.evidence": "It changed in 9 of the last 10 scans",
+    "Health.status": "ok",
+    "Health.tickIsLate": False,
+    "InvitationView.name": "Olga",
+    "Me.name": "Ada",
+    "NewInvitationView.name": "Olga",
+    "PartView.status": "complete",
+    "ProposalView.changed": 9,
+    "ProposalView.reason": "It changed in 9 of the last 10 scans",
+    "ReviewView.id": KEY + KEY[:8],
+    "ReviewView.name": "Olga",
+    "ReviewView.stale": False,
+    "RuleView.action": "ignore",
+    "RuleView.kind": None,
+    "RuleView.lastHitAt": TIME,
+    "RuleView.path": "/tags/costCentre",
+    "RuleView.reason": "The cost system tags every resource each night",
+    "RuleView.resourceId": "",
+    "RuleView.resourceType": "",
+    "RuleView.severity": None,
+    "RuleView.unused": False,
+    "ScanDetail.status": "complete",
+    "ScanView.status": "complete",
+    "SettingsChangeView.action": "change",
+    "SettingsChangeView.actor": KEY + KEY[:8],
+    "SettingsChangeView.changed": ["schedule"],
+    "StepView.action": "open",
+    "StepView.who": "",
+    "SubscriptionView.id": GUID,
+    "SubscriptionView.name": "shop",
+    "SubscriptionView.taken": False,
+    "TemplateView.name": "quiet",
+    "TemplateView.reason": "Only what is critical notifies.",
+    "TenantDetail.id": GUID,
+    "TenantDetail.status": "active",
+    "TenantView.id": GUID,
+    "TenantView.status": "active",
+    "UserView.id": KEY + KEY[:8],
+    "UserView.name": "Olga",
+}
+NO_EXAMPLE = "…"  # a text whose name is not above; a test finds it
+_SIMPLE: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "string": NO_EXAMPLE}
+
+
+def example_of(schema: dict[str, Any], schemas: dict[str, Any], owner: str = "") -> Any:
+    """A value that the schema allows. `schemas` are the document's, `owner` is the name of this one among them."""
+    if "$ref" in schema:
+        owner = schema["$ref"].rpartition("/")[2]
+        return example_of(schemas[owner], schemas, owner)
+    if "anyOf" in schema:
+        return example_of(schema["anyOf"][0], schemas, owner)
+    if "properties" in schema:
+        members = schema["properties"].items()
+        shown = {name: _member(name, inner, schemas, owner) for name, inner in members}
+        return {name: value for name, value in shown.items() if value is not _LEFT_OUT}
+    if schema.get("type") == "array":
+        return [example_of(schema["items"], schemas)]
+    known = [*schema.get("examples", ()), *schema.get("enum", ())]
+    if schema.get("format") == "date-time":
+        known.append(TIME)
+    return known[0] if known else _SIMPLE.get(schema.get("type", ""))
+
+
+def _member(name: str, schema: dict[str, Any], schemas: dict[str, Any], owner: str) -> Any:
+    if f"{owner}.{name}" in MEMBERS:
+        return MEMBERS[f"{owner}.{name}"]
+    # One of a closed set is an example of itself; what `MEMBERS` has under its name is another thing.
+    if name in MEMBERS and "$ref" not in str(schema):
+        return MEMBERS[name]
+    return example_of(schema, schemas)
