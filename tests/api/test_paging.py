@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi import Request
 
-from api.paging import LONGEST_LIFE, TOKEN, Pager, tenant_pager
+from api.paging import LONGEST_LIFE, TOKEN, Pager, platform_pager, tenant_pager
 from errors import Invalid
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -136,6 +136,25 @@ async def test_token_of_another_tenant_is_refused_even_under_one_key() -> None:
         await tenant_pager(asked(), inside("u", KEY)),
         await tenant_pager(asked(), inside("t", b"l" * 32)),
         await tenant_pager(late, inside("t", KEY)),
+    ):
+        with pytest.raises(Invalid):
+            other.start(token)
+
+
+async def test_token_of_the_platform_is_of_no_tenant_and_under_a_key_of_its_own() -> None:
+    async def signing_key() -> bytes:
+        return KEY
+
+    deployment: Any = SimpleNamespace(signing_key=signing_key)
+    link = (await platform_pager(asked(), deployment)).link("row|1")
+    derived = hashlib.sha256(b"continuation|" + KEY).digest()
+    assert link == pager(key=derived, tenant="deployment").link("row|1")
+    token = token_of(link)
+    assert (await platform_pager(asked(), deployment)).start(token) == "row|1"
+    late = asked(NOW + timedelta(seconds=LONGEST_LIFE + 1))
+    for other in (
+        await tenant_pager(asked(), inside("t", KEY)),
+        await platform_pager(late, deployment),
     ):
         with pytest.raises(Invalid):
             other.start(token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -226,3 +227,33 @@ def test_claims_that_are_no_claims_are_passed_over(settings: Settings) -> None:
     assert read_principal([("x-ms-client-principal", value)], settings).object_id == OID
     nobody = encode(json.dumps({"auth_typ": "aad", "claims": odd}).encode())
     assert refusal([("x-ms-client-principal", nobody)], settings) == NO_TID
+
+
+def test_refusals_say_what_is_wrong(settings: Settings) -> None:
+    one = header(*BOTH)
+    off = replace(settings, auth_enabled=False)
+    told = {
+        "Sign in first.": ([], settings),
+        "Sign-in is not available: App Service authentication is off.": ([one], off),
+        "The request names more than one principal.": ([one, one], settings),
+        "The request names two different principals.": (
+            [one, ("x-ms-client-principal-id", TID)],
+            settings,
+        ),
+        "Only sign-ins with Entra ID count here.": ([header(*BOTH, auth_typ="google")], settings),
+    }
+    for message, (headers, which) in told.items():
+        assert refusal(headers, which) == message
+
+
+def test_role_typ_that_is_no_text_names_no_claim(settings: Settings) -> None:
+    for odd in (["roles"], {"a": 1}, 7, None):
+        principal = read_principal([header(*BOTH, ("roles", "A"), role_typ=odd)], settings)
+        assert principal.app_roles == {"A"}
+
+
+def test_subject_that_is_the_object_is_an_application_in_any_case(settings: Settings) -> None:
+    claims = [("tid", TID), ("oid", LETTERS), ("sub", LETTERS.upper())]
+    assert read_principal([header(*claims)], settings).application is True
+    other = [("tid", TID), ("oid", LETTERS), ("sub", OID)]
+    assert read_principal([header(*other)], settings).application is False
