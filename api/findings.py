@@ -14,15 +14,15 @@ from api.access import IfMatch, Now, Operator, Viewer
 from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import GUID_PATTERN, ListOf, Moment, Reason, RowKey, Shape, View
+from drift.decisions import decide
 from drift.engine import findings as life
 from drift.engine.findings import MAX_REASON, Evidence, Finding, Status
 from drift.engine.model import ChangeKind, Severity
 from drift.engine.severities import BuiltInRule, find
-from drift.findings import Filter, Stored, get_finding, page_findings, save_finding
+from drift.findings import Filter, Stored, get_finding, page_findings
 from drift.notices import page_notices
 from drift.proposals import flaps_of
 from errors import Conflict
-from tenancy import audit
 from tenancy.access import TenantContext
 
 router = APIRouter(tags=["findings"])
@@ -272,12 +272,7 @@ async def _decide(
     *,
     reason: str,
 ) -> FindingView:
-    before = await get_finding(tenant.store, finding_id)
-    after = decision(before.finding, who=tenant.actor.name, now=now, reason=reason)
-    etag = await save_finding(tenant.store, after, etag=etag)
-    action = f"finding.{after.status}"
-    await audit.record(tenant.store, tenant.actor, action, finding_id, now=now, detail=reason)
-    return _view(Stored(after, etag))
+    return _view(await decide(tenant, finding_id, decision, etag=etag, reason=reason, now=now))
 
 
 def _view(stored: Stored) -> FindingView:

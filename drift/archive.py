@@ -17,7 +17,7 @@ from drift.engine.packing import Pack, unpack
 from errors import NotFound
 from tenancy.ids import SubscriptionId
 from tenancy.rowkeys import newest_first
-from tenancy.rows import ENTITY_BINARY, Value, join_binary, split_binary
+from tenancy.rows import ENTITY_BINARY, Row, Value, join_binary, split_binary
 from tenancy.store import Operation, Table, TenantStore, Write
 
 _PACK, _SNAPSHOT, _MOMENT = "p.", "s.", "m."
@@ -105,19 +105,15 @@ async def find_configuration(
     store: TenantStore, subscription_id: SubscriptionId
 ) -> Configuration | None:
     row = await store.find(Table.CONFIGURATION, subscription_id)
-    if row is None:
-        return None
-    values = row.values
-    return Configuration(
-        subscription_id,
-        values["snapshot_id"],
-        values["scan_id"],
-        values["taken_at"],
-        values["resources"],
-        values["fence"],
-        values["held_by"],
-        row.etag,
-    )
+    return _read_configuration(row) if row else None
+
+
+async def configurations(store: TenantStore, *, subscriptions: int) -> dict[str, Configuration]:
+    """The newest complete state of each of so many subscriptions that has one. Their rows come first in the table:
+    those of earlier moments are not read."""
+    rows, _ = await store.page(Table.CONFIGURATION, limit=max(1, subscriptions))
+    found = [_read_configuration(row) for row in rows if not row.key.startswith(_MOMENT)]
+    return {one.subscription_id: one for one in found}
 
 
 async def point_to(
@@ -166,3 +162,17 @@ async def find_moment(
 
 def _moments_of(subscription_id: SubscriptionId) -> str:
     return f"{_MOMENT}{subscription_id}."
+
+
+def _read_configuration(row: Row) -> Configuration:
+    values = row.values
+    return Configuration(
+        SubscriptionId(row.key),
+        values["snapshot_id"],
+        values["scan_id"],
+        values["taken_at"],
+        values["resources"],
+        values["fence"],
+        values["held_by"],
+        row.etag,
+    )

@@ -233,7 +233,9 @@ async def _advance(
     )
     if not step.changed or step.finding is None:
         return None
-    return Transition(step.finding, stored.etag if stored else "", step.event)
+    if stored is None:
+        return Transition(step.finding, "", step.event)
+    return Transition(step.finding, stored.etag, step.event, stored.finding)
 
 
 def _count_unsettled(known: Mapping[ResourceKey, Known], written: Sequence[Transition]) -> int:

@@ -1,7 +1,7 @@
-"""Findings as rows, and what people do with them. Findings and the events to tell are committed together.
+"""Findings as rows, and what people do with them. They are committed together with what is told and counted of them.
 
 The events wait in outbox rows of the same table, because a transaction covers one table and one partition: a notice is
-never sent for a finding that is not there.
+never sent for a finding that is not there, and no list or count says what no finding says.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from drift.engine.findings import Event, Finding
 from drift.engine.model import Change, Json
+from drift.summaries import Tally, index_operations, read_tally, tally_operation
 from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value, join_binary, split_binary, weigh
@@ -23,6 +24,8 @@ from tenancy.store import TRANSACTION_BYTES, TRANSACTION_LIMIT, Operation, Table
 _FINDING, _OUTBOX = "f.", "o."
 LARGEST_VALUE = 2_000  # bytes of JSON; a longer before or after is cut, the snapshots have it whole
 MOST_CHANGES = 120  # kept with one finding, which must fit one row of 900 kB
+BESIDE = 2  # rows of a transaction beside those of its findings: the outbox and the counts
+TRIES = 10  # to write a subscription's counts, which everybody at work on it writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Transition:
     finding: Finding
     etag: str  # '' when it is new
     event: Event | None
+    before: Finding | None = None  # what it was, None when it is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,13 @@ async def page_findings(
     return found, ""
 
 
-async def save_finding(store: TenantStore, finding: Finding, *, etag: str) -> str:
+async def save_finding(store: TenantStore, before: Stored, finding: Finding, *, etag: str) -> str:
     """What a person decided. Raises Stale when a scan or somebody else wrote the finding meanwhile."""
-    key = _FINDING + finding.finding_id
-    return await store.update(Table.FINDING, key, _values(finding), etag=etag)
+    if etag != before.etag:
+        raise Stale("This finding was changed meanwhile. Read it again.")
+    transition = Transition(finding, etag, None, before.finding)
+    await _transact(store, finding.subscription_id, [transition], _operations(transition))
+    return (await get_finding(store, finding.finding_id)).etag
 
 
 async def commit(
@@ -152,31 +159,54 @@ async def commit(
     Raises Stale when a finding was changed meanwhile; the scan is then repeated and sees the new one.
     """
     for batch in _batches(transitions):
-        operations = [operation for _, operation in batch]
-        events = tuple(
-            (item.finding.finding_id, item.event.value) for item, _ in batch if item.event
-        )
+        operations = [operation for item in batch for operation in _operations(item)]
+        events = tuple((item.finding.finding_id, item.event.value) for item in batch if item.event)
         if events:
             operations.append(_outbox(subscription_id, scan_id, events))
         try:
-            await store.transact(Table.FINDING, operations)
+            await _transact(store, subscription_id, batch, operations)
         except Conflict as error:
             raise Stale("A finding was made meanwhile. The scan is repeated.") from error
 
 
-def _batches(transitions: Sequence[Transition]) -> Iterator[list[tuple[Transition, Operation]]]:
-    """Cuts the transitions so that each batch and its outbox row fit one transaction."""
-    batch: list[tuple[Transition, Operation]] = []
-    size = 0
+async def _transact(
+    store: TenantStore,
+    subscription_id: str,
+    batch: Sequence[Transition],
+    operations: Sequence[Operation],
+) -> None:
+    """Writes findings with the counts of their subscription. Of those that write the counts at the same time one wins
+    and the others count again; what stands in the way otherwise is the caller's affair."""
+    moves = [(item.before, item.finding) for item in batch]
+    tally = await read_tally(store, subscription_id)
+    for _ in range(TRIES):
+        counts = tally_operation(tally, moves)
+        try:
+            await store.transact(Table.FINDING, [*operations, counts])
+        except Conflict:
+            known: Tally = await read_tally(store, subscription_id)
+            if known.etag == tally.etag:
+                raise
+            tally = known
+            continue
+        return
+    raise Stale("The findings of this subscription are being changed by others. Try again.")
+
+
+def _batches(transitions: Sequence[Transition]) -> Iterator[list[Transition]]:
+    """Cuts the transitions so that each batch and what is written beside it fit one transaction."""
+    batch: list[Transition] = []
+    size = rows = 0
     for transition in transitions:
-        operation = _write(transition)
-        weight = weigh(operation.values or {})
-        full = len(batch) == TRANSACTION_LIMIT - 1 or size + weight > TRANSACTION_BYTES
-        if batch and full:
+        operations = _operations(transition)
+        weight = sum(weigh(operation.values or {}) for operation in operations)
+        full = rows + len(operations) > TRANSACTION_LIMIT - BESIDE
+        if batch and (full or size + weight > TRANSACTION_BYTES):
             yield batch
-            batch, size = [], 0
-        batch.append((transition, operation))
+            batch, size, rows = [], 0, 0
+        batch.append(transition)
         size += weight
+        rows += len(operations)
     if batch:
         yield batch
 
@@ -211,12 +241,14 @@ def _short_value(value: Json) -> Json:
     }
 
 
-def _write(transition: Transition) -> Operation:
+def _operations(transition: Transition) -> list[Operation]:
+    """The finding and its summary."""
     key = _FINDING + transition.finding.finding_id
     values = _values(transition.finding)
+    write = Operation(Write.INSERT, key, values)
     if transition.etag:
-        return Operation(Write.UPDATE, key, values, transition.etag)
-    return Operation(Write.INSERT, key, values)
+        write = Operation(Write.UPDATE, key, values, transition.etag)
+    return [write, *index_operations(transition.before, transition.finding)]
 
 
 def _outbox(

@@ -123,6 +123,12 @@ async def get_parts(store: TenantStore, scan_id: str) -> list[Part]:
     return [_read_part(row) async for row in store.rows(Table.SCAN, prefix=f"{_PART}{scan_id}.")]
 
 
+async def newest_parts(store: TenantStore, *, limit: int) -> list[Part]:
+    """Parts of the newest scans: newest scan first, up to `limit` of them."""
+    rows, _ = await store.page(Table.SCAN, prefix=_PART, limit=limit)
+    return [_read_part(row) for row in rows]
+
+
 async def find_part(store: TenantStore, scan_id: str, subscription_id: str) -> Part | None:
     row = await store.find(Table.SCAN, f"{_PART}{scan_id}.{subscription_id}")
     return _read_part(row) if row else None

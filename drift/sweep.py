@@ -42,7 +42,7 @@ async def _expire_acceptances(context: TenantContext, *, now: datetime) -> int:
         if not step.changed or step.finding is None:
             continue
         subscription_id = SubscriptionId(step.finding.subscription_id)
-        transition = Transition(step.finding, stored.etag, step.event)
+        transition = Transition(step.finding, stored.etag, step.event, stored.finding)
         await commit(context.store, subscription_id, f"{newest_first(now)}-sweep", [transition])
         await publish(context, subscription_id, now=now)
         reopened += 1

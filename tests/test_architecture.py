@@ -33,6 +33,7 @@ ADAPTER_MODULES = {
     "drift.pace",
     "drift.preferences",
     "drift.scans",
+    "drift.summaries",
 }
 # The only files that may import an Azure package, and which. Everything else sees values and our own errors.
 AZURE_IMPORTS = {
