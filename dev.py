@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a person does with this project: python3 dev.py demo | test | serve | bench | doctor | lock.
+"""Everything a person does with this project: python3 dev.py demo | test | serve | bench | doctor | lock | …
 
 Needs nothing but Python; dev/installation.py sets up the rest. This file must be readable by any Python, however old,
 so that the wrong one gets an answer instead of a syntax error.

@@ -78,6 +78,7 @@ class Settings:
     audiences: frozenset[str]  # what a bearer token for this app may name as its audience
     requests_per_minute: int  # of one principal in one tenant, over all instances
     development_sign_in: bool
+    development_people: str = ""  # JSON: whom the development mode's sign-in page offers
 
     @property
     def arm_scope(self) -> str:
@@ -119,6 +120,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         audiences=_audiences(environment),
         requests_per_minute=_number(environment, "DRIFT_REQUESTS_PER_MINUTE", 1200, MOST_REQUESTS),
         development_sign_in=_flag(environment, "DRIFT_DEVELOPMENT_SIGN_IN"),
+        development_people=environment.get("DRIFT_DEVELOPMENT_PEOPLE", ""),
     )
     _refuse_unsafe(settings)
     _require(settings)

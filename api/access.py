@@ -16,6 +16,7 @@ from fastapi import Depends, Header, Request
 from errors import DriftError, Forbidden, Invalid, NotFound, PreconditionRequired, Stale
 from tenancy.access import TenantContext, enter, require_platform, tell_denial
 from tenancy.deployment import Deployment
+from tenancy.development import with_cookie
 from tenancy.ids import TenantId, read_guid
 from tenancy.principal import Principal, read_principal
 from tenancy.roles import Permission
@@ -45,18 +46,19 @@ Now = Annotated[datetime, Depends(now_of)]
 
 
 async def signed_in(request: Request, deployment: TheDeployment, now: Now) -> Principal:
-    if request.method in UNSAFE and not _sent_by_script(request):
-        # A form on a foreign page cannot send these headers: cross-site request forgery ends here.
-        raise Forbidden("Send the header X-Tenant-Id or X-Requested-With with every change.")
-    headers = request.headers.items()
+    require_script(request)
+    headers = with_cookie(request.headers.items(), deployment.settings)
     principal = read_principal(headers, deployment.settings)
     principal = await deployment.bearer_tokens.confirm(headers, principal)
     deployment.rates.check_outside(principal.key, now=now)
     return principal
 
 
-def _sent_by_script(request: Request) -> bool:
-    return TENANT_HEADER in request.headers or "x-requested-with" in request.headers
+def require_script(request: Request) -> None:
+    """A form on a foreign page cannot send these headers: cross-site request forgery ends here."""
+    sent_by_script = TENANT_HEADER in request.headers or "x-requested-with" in request.headers
+    if request.method in UNSAFE and not sent_by_script:
+        raise Forbidden("Send the header X-Tenant-Id or X-Requested-With with every change.")
 
 
 SignedIn = Annotated[Principal, Depends(signed_in)]
@@ -108,15 +110,20 @@ async def chosen_tenant(request: Request, principal: Principal, deployment: Depl
     return known[0]
 
 
-def entering(permission: Permission) -> Callable[..., Awaitable[TenantContext]]:
-    """The dependency that lets a caller with this permission into its tenant."""
+Choose = Callable[[Request, Principal, Deployment], Awaitable[TenantId]]
+
+
+def entering(
+    permission: Permission, choose: Choose = chosen_tenant
+) -> Callable[..., Awaitable[TenantContext]]:
+    """The dependency that lets a caller with this permission into its tenant; `choose` says which one that is."""
 
     async def entered(
         request: Request, principal: SignedIn, deployment: TheDeployment, now: Now
     ) -> TenantContext:
         rates = deployment.rates
         try:
-            tenant_id = await chosen_tenant(request, principal, deployment)
+            tenant_id = await choose(request, principal, deployment)
             rates.check(tenant_id, principal.key, now=now)
             context = await enter(deployment, principal, tenant_id, now=now)
             await rates.admit(context.store, principal.key, now=now)

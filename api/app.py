@@ -1,4 +1,4 @@
-"""The one FastAPI app behind every HTTP trigger."""
+"""The one FastAPI app behind every HTTP trigger: the API and the pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from api import (
     baselines,
     connection,
     findings,
-    home,
     me,
     reference,
     resources,
@@ -31,9 +30,10 @@ from api.errors import add_error_handlers
 from api.methods import Methods, require_method
 from api.middleware import LARGEST_BODY, Guard
 from tenancy.deployment import Deployment
+from web.errors import respond
+from web.pages import PAGES
 
 ROUTERS = (
-    home,
     reference,
     me,
     tenants,
@@ -70,15 +70,15 @@ def create_app(
     )
     app.state.deployment = deployment
     app.state.clock = clock
-    add_error_handlers(app)
-    app.add_middleware(Guard, largest_body=LARGEST_BODY)
+    add_error_handlers(app, respond)
+    app.add_middleware(Guard, largest_body=LARGEST_BODY, respond=respond)
     routers = [area.router for area in ROUTERS]
-    for router in routers:
+    pages = [area.router for area in PAGES]
+    for router in (*routers, *pages):
         app.include_router(router)
-    app.state.methods = Methods(routers)
+    app.state.methods = Methods([*routers, *pages])
     describe(
         app,
         routers,
         development_sign_in=lambda: deployment().settings.development_sign_in,
     )
-    return app

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from errors import (
@@ -89,6 +90,20 @@ def status_of(error: type[DriftError]) -> tuple[int, str]:
     return 500, FRAMEWORK[500]
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, before it is an answer: JSON for programs, a page for browsers."""
+
+    status: int
+    code: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, object] = field(default_factory=dict)
+
+
+Respond = Callable[[Request, Problem], Response]
+
+
 def problem(
     status: int,
     code: str,
@@ -113,13 +128,30 @@ def problem(
     )
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(DriftError, _product_error)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _framework_error)
+def answer(_: Request, found: Problem) -> JSONResponse:
+    return problem(
+        found.status, found.code, found.detail, headers=found.headers, **dict(found.members)
+    )
 
 
-async def _product_error(_: Request, error: Exception) -> JSONResponse:
+def add_error_handlers(app: FastAPI, respond: Respond = answer) -> None:
+    """`respond` says how a problem looks to whom."""
+    known: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
+        DriftError: _product_error,
+        RequestValidationError: _malformed,
+        HTTPException: _framework_error,
+    }
+    for kind, describe in known.items():
+
+        async def handle(
+            request: Request, error: Exception, describe: Callable[..., Problem] = describe
+        ) -> Response:
+            return respond(request, describe(request, error))
+
+        app.add_exception_handler(kind, handle)
+
+
+def _product_error(_: Request, error: Exception) -> Problem:
     assert isinstance(error, DriftError)
     status, code = status_of(type(error))
     members: dict[str, object] = {}
@@ -134,10 +166,10 @@ async def _product_error(_: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 wants one in every 401
     if isinstance(error, Unreadable):
         members |= {"scope": error.scope, "permission": error.permission}
-    return problem(status, code, error.message, headers=headers, **members)
+    return Problem(status, code, error.message, headers, members)
 
 
-async def _malformed(_: Request, error: Exception) -> JSONResponse:
+def _malformed(_: Request, error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
     # Never the input itself: it may hold a secret.
     found = [
@@ -146,18 +178,14 @@ async def _malformed(_: Request, error: Exception) -> JSONResponse:
     ]
     unreadable = any(item["type"] == "json_invalid" for item in error.errors())
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-    return problem(400 if unreadable else 422, "invalid", detail, errors=found)
+    return Problem(400 if unreadable else 422, "invalid", detail, members={"errors": found})
 
 
-async def _framework_error(request: Request, error: Exception) -> JSONResponse:
+def _framework_error(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405:  # Starlette knows the methods of one route only
         known = request.app.state.methods.of(request.url.path)
         headers |= {"Allow": ", ".join(known)} if known else {}
-    return problem(
-        error.status_code,
-        FRAMEWORK.get(error.status_code, "invalid"),
-        str(error.detail),
-        headers=headers,
-    )
+    code = FRAMEWORK.get(error.status_code, "invalid")
+    return Problem(error.status_code, code, str(error.detail), headers)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import uuid
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.depth import LARGEST_DEPTH, is_too_deep
-from api.errors import problem
+from api.errors import Problem, Respond, answer
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,9 @@ SECURITY_HEADERS = {
 
 
 class Guard:
-    def __init__(self, app: ASGIApp, largest_body: int) -> None:
+    def __init__(self, app: ASGIApp, largest_body: int, respond: Respond = answer) -> None:
         self._app = app
+        self._respond = respond
         self._largest_body = largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +62,8 @@ class Guard:
             if started:
                 raise
             detail = f"Something broke. Its log entry is under request id {request_id}."
-            await problem(500, "internal", detail)(scope, receive, send_decorated)
+            response = self._respond(Request(scope), Problem(500, "internal", detail))
+            await response(scope, receive, send_decorated)
 
     def _limited(self, receive: Receive) -> Receive:
         body = bytearray()

@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev.browser import ensure_browser
+
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKS = {
     "ruff check": ("ruff", "check", "."),
@@ -19,6 +21,7 @@ CHECKS = {
 
 def main(arguments: Sequence[str]) -> int:
     options, pytest_arguments = _parse(arguments)
+    ensure_browser()
     failed = [] if options.tests_only else [name for name in CHECKS if not _passes(name)]
     tests = _run_tests(pytest_arguments, everything=options.all)
     if failed:

@@ -34,7 +34,14 @@ COMMANDS = {
     "serve": Command(
         "the app alone, on whatever Azure the environment's settings name   [--port 7071]",
         ("-m", "dev.host", "--app", str(PROJECT)),
-        needs_node=False,
+    ),
+    "assets": Command(
+        "puts the pages' locked scripts into web/static, for a deployment to pack",
+        ("-c", "print('web/static is complete.')"),
+    ),
+    "shots": Command(
+        "screenshots of the main pages with the demo's data, into docs/pages",
+        ("-m", "dev.shots"),
     ),
     "bench": Command(
         "how fast the comparison is, beside other libraries, and what a scan and a cold start cost",

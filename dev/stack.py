@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -24,15 +24,18 @@ class LocalStack:
         port: int = 0,
         worlds: Sequence[Path] = (),
         settings: Mapping[str, str] | None = None,
+        people: Callable[[str], str] | None = None,
         logs: Path | None = None,
         lease: float | None = None,
     ) -> None:
-        """A busy `port` is answered with a free one. `settings` are added to the cloud's own. `logs` is a folder that
-        exists. `lease` shortens the time after which the messages of a killed host come again."""
+        """A busy `port` is answered with a free one. `settings` are added to the cloud's own. `people` says, of the
+        platform's directory, whom the sign-in page offers. `logs` is a folder that exists. `lease` shortens the time
+        after which the messages of a killed host come again."""
         self.cloud = LocalCloud(worlds=worlds, logs=logs)
         self.url = ""
         self._port = port
         self._settings = dict(settings or {})
+        self._people = people
         self._log = logs / "host.log" if logs else None
         self._lease = lease
         self._host: ChildProcess
@@ -43,7 +46,10 @@ class LocalStack:
         return self.cloud.admin_url
 
     def environment(self) -> dict[str, str]:
-        return {**self.cloud.environment(), **self._settings}
+        known = {**self.cloud.environment(), **self._settings}
+        if self._people:
+            known["DRIFT_DEVELOPMENT_PEOPLE"] = self._people(known["DRIFT_PLATFORM_DIRECTORY_ID"])
+        return known
 
     def start_host(self) -> None:
         """Again, after `kill_host`; `url` may have changed."""

@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.status import Status
 
-from dev.demo.client import ProductError, principal_header
+from dev.demo.client import ProductError
+from dev.demo.people import offered
 from dev.demo.report import as_json, print_report
 from dev.demo.story import Outcome, StoryError, tell_story
 from dev.processes import ProcessError, exit_on_terminate
@@ -30,13 +31,13 @@ def main() -> int:
     try:
         with ExitStack() as parts:
             with progress.status("starting Azurite, the simulated Azure and the app"):
-                stack = parts.enter_context(LocalStack(port=arguments.port))
+                stack = parts.enter_context(LocalStack(port=arguments.port, people=offered))
             with progress.status("onboarding") as status:
                 outcome = asyncio.run(_tell(stack, progress, status))
             _show(outcome, stack.url, as_program=arguments.json)
             progress.print(f"Report after {time.monotonic() - started:.1f} s.")
             if not arguments.once:
-                _stay(progress, outcome, stack.url)
+                _stay(progress, stack.url)
     except (ProcessError, ProductError, StoryError) as error:
         progress.print(f"[bold red]The demo stopped:[/] {error}", highlight=False)
         return 1
@@ -75,20 +76,13 @@ def _show(outcome: Outcome, url: str, *, as_program: bool) -> None:
         print_report(Console(), outcome)
 
 
-def _stay(progress: Console, outcome: Outcome, url: str) -> None:
-    """Serves until Ctrl-C, and says how to look around."""
-    report = outcome.reports[0]
-    who = report.organisation
-    header = principal_header(who.directory_id, who.admin_object_id, who.admin)
+def _stay(progress: Console, url: str) -> None:
+    """Serves until Ctrl-C, and says where to look."""
     progress.print(
-        f"\nThe app is at [bold]{url}[/] until Ctrl-C. It believes sign-in headers here, because it is not in "
-        f"Azure and listens on loopback only. As {who.admin}:\n",
+        f"\nLook around at [bold link={url}]{url}/[/] until Ctrl-C. Its first page offers to sign in as anybody of the "
+        "two organisations, or as who runs the platform: nobody is asked for a password here, because it is not in "
+        "Azure and listens on loopback only.\n",
         highlight=False,
-    )
-    progress.print(
-        f"curl -H 'X-MS-CLIENT-PRINCIPAL: {header}' {url}/api/findings\n",
-        highlight=False,
-        soft_wrap=True,
     )
     try:
         threading.Event().wait()

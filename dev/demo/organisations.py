@@ -19,6 +19,7 @@ class Organisation:
     secret: str
     admin_object_id: str
     admin: str
+    colleagues: tuple[tuple[str, str, str], ...]  # (object id, name, role), whom the admin adds
     subscriptions: tuple[tuple[str, str], ...]  # (id, name)
 
 
@@ -30,6 +31,10 @@ CONTOSO = Organisation(
     secret="contoso-demo-secret",  # noqa: S106 - of a simulated directory
     admin_object_id="c0c0c0c0-4444-4444-8444-000000000001",
     admin="Ada (contoso)",
+    colleagues=(
+        ("c0c0c0c0-4444-4444-8444-000000000002", "Olga (contoso)", "operator"),
+        ("c0c0c0c0-4444-4444-8444-000000000003", "Vera (contoso)", "viewer"),
+    ),
     subscriptions=(
         ("c0c0c0c0-5555-4555-8555-000000000001", "contoso-production"),
         ("c0c0c0c0-5555-4555-8555-000000000002", "contoso-test"),
@@ -43,9 +48,12 @@ FABRIKAM = Organisation(
     secret="fabrikam-demo-secret",  # noqa: S106 - of a simulated directory
     admin_object_id="fab00000-4444-4444-8444-000000000001",
     admin="Finn (fabrikam)",
+    colleagues=(),
     subscriptions=(("fab00000-5555-4555-8555-000000000001", "fabrikam-main"),),
 )
 ORGANISATIONS = (CONTOSO, FABRIKAM)
+OPERATOR_OBJECT_ID = "0be7a7e0-4444-4444-8444-000000000001"
+OPERATOR = "Pia (platform)"
 
 
 async def furnish(admin: AzureAdmin, organisation: Organisation) -> int:

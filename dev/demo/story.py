@@ -3,7 +3,6 @@ Azure's admin."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product, principal_header
 from dev.demo.edits import EDITS, Edit
 from dev.demo.organisations import ORGANISATIONS, Organisation, furnish
+from dev.demo.people import operator
 
 Tell = Callable[[str], None]
 
@@ -40,8 +40,10 @@ class StoryError(Exception):
 
 async def tell_story(url: str, admin_url: str, platform_directory: str, tell: Tell) -> Outcome:
     """Onboards two tenants, takes baselines, lets Azure drift, scans again and reads the findings."""
-    operator = principal_header(platform_directory, str(uuid.uuid4()), "Pia", "Platform.Operator")
-    async with AzureAdmin(admin_url) as azure, Product(url, operator) as platform:
+    async with (
+        AzureAdmin(admin_url) as azure,
+        Product(url, operator(platform_directory)) as platform,
+    ):
         await azure.settings(
             quota=1000
         )  # Azure allows 15 queries in 5 s; nobody should wait in a demo
@@ -52,6 +54,7 @@ async def tell_story(url: str, admin_url: str, platform_directory: str, tell: Te
             tenants[organisation.name] = await onboard(platform, organisation)
         for organisation in ORGANISATIONS:
             async with sign_in(url, organisation, tenants[organisation.name]) as product:
+                await add_colleagues(product, organisation)
                 await take_baselines(product, organisation, tell)
         touched = [await apply(azure, edit) for edit in EDITS]
         tell(f"{len(EDITS)} edits made in the simulated Azure; scanning again")
@@ -90,6 +93,12 @@ def sign_in(url: str, organisation: Organisation, tenant_id: str) -> Product:
         organisation.directory_id, organisation.admin_object_id, organisation.admin
     )
     return Product(url, header, tenant_id)
+
+
+async def add_colleagues(product: Product, organisation: Organisation) -> None:
+    for object_id, name, role in organisation.colleagues:
+        body = {"directoryId": organisation.directory_id, "objectId": object_id}
+        await product.request("POST", "/api/users", {**body, "name": name, "role": role})
 
 
 async def take_baselines(product: Product, organisation: Organisation, tell: Tell) -> None:

@@ -1,0 +1,85 @@
+"""How ids, paths and times read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from drift.engine.findings import Status
+from drift.engine.model import ChangeKind, Severity
+from drift.scans import ScanStatus
+from drift.standing import State
+from tenancy.connections import ConnectionKind
+from web import wording
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("", []),
+        ("/properties/httpsOnly", ["httpsOnly"]),
+        (
+            "/properties/securityRules/[name=ssh]/properties/sourceAddressPrefix",
+            ["securityRules", "ssh", "sourceAddressPrefix"],
+        ),
+        ("/properties/prefixes/[=10.0.0.0~116]", ["prefixes", "10.0.0.0/16"]),
+        ("/tags/a~1b", ["tags", "a/b"]),
+        (
+            "/properties/accessPolicies/[objectId=1,tenantId=2]",
+            ["accessPolicies", "[objectId=1,tenantId=2]"],
+        ),
+        ("/properties", ["properties"]),
+    ],
+)
+def test_paths_read_as_people_say_them(path: str, parts: list[str]) -> None:
+    assert wording.segments(path) == parts
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "name"),
+    [
+        ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Sql/servers/a/databases/b", "a/b"),
+        ("/subscriptions/s/resourceGroups/g", "g"),
+        ("/subscriptions/s/providers/Microsoft.Authorization/locks/keep", "keep"),
+    ],
+)
+def test_resources_have_their_names(resource_id: str, name: str) -> None:
+    assert wording.resource_name(resource_id) == name
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [
+        (timedelta(seconds=5), "just now"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(hours=5, minutes=59), "5 hours ago"),
+        (timedelta(days=2), "2 days ago"),
+        (timedelta(minutes=-3), "in 3 minutes"),
+    ],
+)
+def test_ages_are_one_unit(passed: timedelta, text: str) -> None:
+    assert wording.ago(NOW - passed, NOW) == text
+
+
+def test_times_carry_utc_for_who_hovers_and_the_moment_for_the_script() -> None:
+    assert wording.moment(NOW) == (
+        '<time datetime="2026-11-01T12:00:00+00:00" title="2026-11-01 12:00 UTC">2026-11-01 12:00 UTC</time>'
+    )
+    assert wording.instant("2026-11-01T12:00:00Z") == wording.moment(NOW)
+    assert wording.instant("<b>yesterday</b>") == "&lt;b&gt;yesterday&lt;/b&gt;"
+
+
+def test_every_word_of_the_product_has_a_look() -> None:
+    for kind, looks in (
+        (Severity, wording.SEVERITY_MARKS),
+        (Status, wording.STATUS_NAMES),
+        (State, wording.STATE_NAMES),
+        (State, wording.STATE_MARKS),
+        (ScanStatus, wording.SCAN_MARKS),
+        (ChangeKind, wording.KIND_MARKS),
+        (ConnectionKind, wording.CONNECTION_NAMES),
+    ):
+        assert set(looks) == set(kind)

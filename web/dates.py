@@ -1,0 +1,23 @@
+"""Days that people type into forms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from errors import Invalid
+
+
+def end_of_day(text: str, *, field: str) -> datetime | None:
+    """The last moment of a day in UTC, None for ''. Raises Invalid for what is no day."""
+    if not text:
+        return None
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError as error:
+        raise Invalid(f"{field} must be a day such as 2027-01-31.", field=field) from error
+    return datetime.combine(day, time(23, 59, 59), UTC)
+
+
+def day_in(now: datetime, days: int) -> str:
+    """A day some days ahead, as a form's field has it."""
+    return f"{now + timedelta(days=days):%Y-%m-%d}"

@@ -1,0 +1,62 @@
+"""What a form sends, held against the shapes of the API's bodies: a page accepts nothing that the API refuses."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+from pydantic import ValidationError
+
+from api.shapes import Shape
+from errors import Invalid
+
+MOST_FIELDS = 1_000
+S = TypeVar("S", bound=Shape)
+
+
+class Form:
+    """The fields of one form; a field that came several times is a list."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        """The field's text, '' when it is not there. Raises Invalid when it came twice."""
+        found = self.every(name)
+        if len(found) > 1:
+            raise Invalid(f"Send {name} once.", field=name)
+        return found[0].strip() if found else ""
+
+    def every(self, name: str) -> list[str]:
+        return [value for field, value in self._fields if field == name]
+
+    def lines(self, name: str) -> list[str]:
+        """One entry a line of a text area."""
+        return [line.strip() for line in self.text(name).splitlines() if line.strip()]
+
+
+async def form_of(request: Request) -> Form:
+    """Raises Invalid for anything but a plain form."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise Invalid("Send a form.", field="body")
+    try:
+        text = (await request.body()).decode("utf-8")
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise Invalid("This form cannot be read.", field="body") from error
+    return Form(fields)
+
+
+TheForm = Annotated[Form, Depends(form_of)]
+
+
+def read(shape: type[S], **values: object) -> S:
+    """A body of the API made of a form's fields; empty ones are left out. Raises Invalid, naming the field."""
+    given = {name: value for name, value in values.items() if value is not None and value != ""}
+    try:
+        return shape.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "form"
+        raise Invalid(f"{field}: {first['msg']}", field=field) from None

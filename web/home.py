@@ -1,0 +1,40 @@
+"""The page at `/`: says what this is to a stranger, and shows the signed-in their tenants."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from api.access import Now, TheDeployment
+from api.me import get_me
+from tenancy import development
+from web.access import Visitor
+from web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def get_home(
+    request: Request, visitor: Visitor, deployment: TheDeployment, now: Now
+) -> Response:
+    """Names no tenant without sign-in. Whoever has one tenant and nothing else to choose from is led to it."""
+    if visitor is None:
+        settings = deployment.settings
+        people = development.people(settings) if development.is_offered(settings) else ()
+        offered = development.is_offered(settings)
+        return render(request, "welcome.html", None, people=people, offered=offered)
+    me = await get_me(visitor, deployment, now)
+    only = len(me.tenants) == 1 and not me.platform_operator
+    if only and "all" not in request.query_params:
+        return RedirectResponse(f"/t/{me.tenants[0].tenant_id}/", status_code=303)
+    return render(request, "home.html", visitor, me=me)
+
+
+@router.get("/switcher")
+async def get_switcher(
+    request: Request, visitor: Visitor, deployment: TheDeployment, now: Now
+) -> Response:
+    """The signed-in's tenants, for the menu that every page has."""
+    me = await get_me(visitor, deployment, now) if visitor else None
+    return render(request, "parts/switcher.html", visitor, me=me)

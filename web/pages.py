@@ -1,0 +1,39 @@
+"""All areas of the pages, in the order in which their routes are tried."""
+
+from __future__ import annotations
+
+from web import (
+    assets,
+    audit,
+    baselines,
+    finding,
+    findings,
+    home,
+    onboarding,
+    overview,
+    platform,
+    rules,
+    scans,
+    settings,
+    sign_in,
+    subscriptions,
+    users,
+)
+
+PAGES = (
+    assets,
+    home,
+    sign_in,
+    platform,
+    onboarding,
+    overview,
+    findings,
+    finding,
+    scans,
+    subscriptions,
+    baselines,
+    rules,
+    settings,
+    users,
+    audit,
+)

@@ -1,0 +1,92 @@
+"""A tenant's settings and its connection to Azure, which is tested line by line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import SecretStr
+
+from api.access import Now
+from api.connection import ConnectionBody, view_connection
+from api.settings import SettingsBody
+from drift.connection import find_connection, set_connection
+from drift.preferences import get_preferences
+from drift.schedule import change_preferences
+from drift.trial import try_connection
+from errors import Invalid, Refused
+from tenancy.access import TenantContext
+from tenancy.connections import ConnectionKind
+from tenancy.roles import Permission, allows
+from web import dates
+from web.access import Admin, Viewer
+from web.forms import Form, TheForm, read
+from web.rendering import go_to, render
+
+router = APIRouter(prefix="/t/{tenant_id}/settings", include_in_schema=False)
+
+
+@router.get("")
+async def get(tenant: Viewer, request: Request, now: Now) -> Response:
+    stored = await get_preferences(tenant.store)
+    return render(
+        request,
+        "settings.html",
+        tenant,
+        preferences=stored.preferences,
+        etag=stored.etag,
+        connection=await _connection(tenant, now),
+        kinds=tuple(ConnectionKind),
+    )
+
+
+async def _connection(tenant: TenantContext, now: datetime) -> object:
+    """For admins only, as in the API: how the tenant is connected is nobody else's affair."""
+    if not allows(tenant.role, Permission.ADMINISTER):
+        return None
+    found = await find_connection(tenant)
+    return view_connection(found, now) if found else None
+
+
+@router.post("")
+async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
+    body = read(
+        SettingsBody,
+        scope={
+            "includeTypes": form.lines("includeTypes"),
+            "excludeTypes": form.lines("excludeTypes"),
+            "includeGroups": form.lines("includeGroups"),
+            "excludeGroups": form.lines("excludeGroups"),
+        },
+        notify=form.every("notify"),
+        retentionDays=form.text("retentionDays"),
+    ).model_copy(update={"schedule": form.text("schedule")[:100]})
+    await change_preferences(tenant, body.to_preferences(), etag=form.text("etag"), now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/settings")
+
+
+@router.post("/connection")
+async def post_connection(tenant: Admin, form: TheForm, now: Now) -> Response:
+    """Tried with Entra ID first; a refused one changes nothing."""
+    try:
+        await set_connection(tenant, read_connection(form).to_new(), now=now)
+    except Refused as error:
+        raise Invalid(error.message, field="secret") from error
+    return go_to(f"/t/{tenant.tenant.tenant_id}/settings#connection")
+
+
+@router.post("/connection/test")
+async def post_test(tenant: Admin, request: Request) -> Response:
+    return render(request, "parts/trial.html", tenant, lines=await try_connection(tenant))
+
+
+def read_connection(form: Form) -> ConnectionBody:
+    return read(
+        ConnectionBody,
+        kind=form.text("kind"),
+        directoryId=form.text("directoryId").lower(),
+        clientId=form.text("clientId").lower(),
+        secret=SecretStr(form.text("secret")),
+        secretExpiresAt=dates.end_of_day(form.text("secretExpiresAt"), field="secretExpiresAt"),
+    )

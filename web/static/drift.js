@@ -1,0 +1,102 @@
+// What htmx does not do: times in the reader's zone, copying, choosing all, moving by keyboard, files into forms.
+(() => {
+  "use strict";
+
+  const times = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+  function localise(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const moment = new Date(time.dateTime);
+      if (Number.isNaN(moment.getTime())) continue;
+      if (time.classList.contains("age")) {
+        time.title = `${times.format(moment)} (${time.title})`;
+      } else {
+        time.textContent = times.format(moment);
+      }
+      time.removeAttribute("datetime"); // once
+      time.dataset.at = moment.toISOString();
+    }
+    for (const hidden of root.querySelectorAll("[data-script][hidden]")) hidden.hidden = false;
+  }
+
+  function say(text) {
+    const live = document.getElementById("live");
+    if (live) live.textContent = text;
+  }
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+      say("Copied");
+    } catch {
+      getSelection().selectAllChildren(source);
+      button.textContent = "Press Ctrl+C";
+    }
+  }
+
+  function rows() {
+    return [...document.querySelectorAll("[data-row]")];
+  }
+
+  function move(by) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.classList.contains("current"));
+    const next = Math.min(Math.max(at + by, 0), all.length - 1);
+    all.forEach((row) => row.classList.remove("current"));
+    all[next].classList.add("current");
+    const link = all[next].querySelector("a");
+    if (link) link.focus({ preventScroll: true });
+    all[next].scrollIntoView({ block: "nearest" });
+  }
+
+  function current() {
+    return document.querySelector("[data-row].current");
+  }
+
+  const keys = {
+    j: () => move(1),
+    k: () => move(-1),
+    x: () => current()?.querySelector("input[type=checkbox]")?.click(),
+    o: () => current()?.querySelector("a")?.click(),
+    "/": () => document.querySelector("[data-search]")?.focus(),
+    "?": () => document.getElementById("keys")?.showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
+    const action = keys[event.key];
+    if (action && rows().length) {
+      event.preventDefault();
+      action();
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+    if (event.target.closest("[data-keys]")) document.getElementById("keys")?.showModal();
+  });
+
+  document.addEventListener("change", async (event) => {
+    const box = event.target;
+    if (box.matches("[data-all]")) {
+      for (const one of document.querySelectorAll(`input[name="${box.dataset.all}"]`)) one.checked = box.checked;
+    }
+    if (box.matches("input[type=file][data-into]") && box.files.length) {
+      document.getElementById(box.dataset.into).value = await box.files[0].text();
+      say("The file was read.");
+    }
+    if (box.matches("[data-submit]")) box.form.requestSubmit();
+  });
+
+  document.addEventListener("DOMContentLoaded", () => localise(document));
+  document.addEventListener("htmx:afterSwap", (event) => localise(event.target));
+  document.addEventListener("htmx:sendError", (event) => {
+    const box = event.detail.target;
+    if (box) box.textContent = "The app could not be reached. Try again.";
+  });
+})();
