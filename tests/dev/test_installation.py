@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "dev" / "requirements.lock").write_text("# nothing\n")
     (tmp_path / "dev" / "requirements-runtime.lock").write_text("# nothing\n")
     (tmp_path / "package-lock.json").write_text("{}")
+    (tmp_path / "web" / "static").mkdir(parents=True)
     return tmp_path
 
 
@@ -89,3 +91,16 @@ def test_another_version_gets_an_environment_of_its_own(project: Path, tmp_path:
     assert installation.find_environment(None) == project / ".venv"
     assert installation.find_environment(sys.executable) == project / ".venv"
     assert installation.find_environment(str(python)) == project / ".venv-3.99"
+
+
+def test_scripts_of_the_pages_are_put_where_the_app_serves_them(project: Path) -> None:
+    source = project / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
+    source.parent.mkdir(parents=True)
+    source.write_text("// one")
+    digest = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()
+    (project / "node_modules" / ".installed").write_text(digest)
+    target = project / "web" / "static" / "htmx.min.js"
+    for version in ("// one", "// two"):
+        source.write_text(version)
+        Installation(project).prepare()
+        assert target.read_text() == version

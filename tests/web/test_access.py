@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from dev.demo.client import Product, principal_header
 from tests.drift.watched import Watched
+from tests.web.operators import operator_header
 from web.pages import PAGES
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -144,9 +145,7 @@ async def test_tenant_of_path_and_header_must_agree(url: str, tenant: Watched) -
 async def test_a_platform_operator_inside_is_told_so_and_noted(
     operator: Product, url: str, settings: Any, tenant: Watched
 ) -> None:
-    pia = principal_header(
-        settings.platform_directory_id, str(uuid.uuid4()), "Pia", "Platform.Operator"
-    )
+    pia = operator_header(settings)
     async with httpx.AsyncClient(base_url=url, headers={"X-MS-CLIENT-PRINCIPAL": pia}) as client:
         page = await client.get(f"/t/{tenant.tenant_id}/")
         listed = await client.get("/platform")

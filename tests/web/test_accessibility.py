@@ -1,0 +1,137 @@
+"""Every page for everybody: no violation that axe-core can see, in light and dark, and no page wider than a phone; and
+what somebody in Azure typed is text, on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page
+
+from tests.drift.watched import Watched
+from tests.web.conftest import OpenPage
+from tests.web.operators import operator_header
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RUN = "tags => axe.run(document, {runOnly: tags})"
+OPEN_ALL = "document.querySelectorAll('main details').forEach(one => { one.open = true; })"
+PHONE = 360
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PAYLOAD = "\"><img src=x onerror=\"document.title='stolen'\"><script>document.title='stolen'</script>{{7*7}}"
+
+
+@pytest.fixture
+async def lived_in(drifted: Watched) -> Watched:
+    """A tenant with something on every page, named as unkindly as Azure allows and worse."""
+    await drifted.azure.edit(
+        drifted.account("alpha")["id"],
+        set={"/tags/team": PAYLOAD, "/properties/customDomain": {"name": PAYLOAD}},
+        actor={"changedBy": PAYLOAD, "clientType": PAYLOAD},
+    )
+    await drifted.add(drifted.account("<img src=x onerror=alert(1)>"))
+    await drifted.put_subscription(displayName=PAYLOAD)
+    await drifted.scan()
+    await drifted.capture(name=PAYLOAD, activate=False)
+    rule = {"action": "ignore", "path": "/tags/*", "actor": "nobody", "reason": PAYLOAD}
+    await drifted.api.request("POST", "/api/rules", {**rule, "expiresAt": "2099-01-01T00:00:00Z"})
+    first, *_ = await drifted.findings("?severity=high&status=open")
+    await drifted.decide(first, "acknowledge", reason=PAYLOAD)
+    await drifted.api.request("POST", "/api/invitations", {"name": PAYLOAD, "role": "viewer"})
+    return drifted
+
+
+async def addresses(tenant: Watched) -> dict[str, str]:
+    home = f"/t/{tenant.tenant_id}"
+    finding, *_ = await tenant.findings("?severity=high")
+    baselines = (await tenant.api.request("GET", "/api/baselines"))["value"]
+    scan = (await tenant.api.request("GET", "/api/scans"))["value"][0]
+    newest, oldest = (one["id"] for one in baselines)
+    return {
+        "home": "/?all",
+        "overview": f"{home}/",
+        "findings": f"{home}/findings?show=all&type=&actor=a",
+        "nothing found": f"{home}/findings?text=nothing-like-this",
+        "finding": f"{home}/findings/{finding['id']}",
+        "document": f"{home}/findings/{finding['id']}/document?view=inline",
+        "scans": f"{home}/scans",
+        "scan": f"{home}/scans/{scan['id']}",
+        "subscriptions": f"{home}/subscriptions",
+        "baselines": f"{home}/baselines",
+        "baseline": f"{home}/baselines/{oldest}",
+        "comparison": f"{home}/baselines/{oldest}/compare?to={newest}",
+        "rules": f"{home}/rules",
+        "settings": f"{home}/settings",
+        "users": f"{home}/users",
+        "audit": f"{home}/audit",
+        "error": f"{home}/no-such-page",
+    }
+
+
+def described(found: dict[str, Any], where: str) -> Iterator[str]:
+    for violation in found["violations"]:
+        nodes = violation["nodes"]
+        yield f"{where}: {violation['id']} ({len(nodes)}): {nodes[0]['html'][:200]}"
+
+
+async def violations(page: Page, where: str) -> list[str]:
+    """In light and in dark, with everything open that can be."""
+    await page.wait_for_load_state("networkidle")
+    await page.evaluate(OPEN_ALL)
+    await page.evaluate(AXE.read_text())
+    wrong: list[str] = []
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        wrong += described(await page.evaluate(RUN, TAGS), f"{where}, {scheme}")
+    return wrong
+
+
+async def test_no_violation_on_any_page(
+    lived_in: Watched, open_page: OpenPage, settings: Any
+) -> None:
+    page = await open_page("", "/")
+    wrong = await violations(page, "welcome")
+    page = await open_page(lived_in.organisation.admin_header, "/?all")
+    for name, address in (await addresses(lived_in)).items():
+        await page.goto(address)
+        wrong += await violations(page, name)
+    platform = ("/platform", "/platform/tenants/new", f"/platform/tenants/{lived_in.tenant_id}")
+    page = await open_page(operator_header(settings), "/platform")
+    for address in (*platform, f"/t/{lived_in.tenant_id}/"):
+        await page.goto(address)
+        wrong += await violations(page, address)
+    assert wrong == []
+
+
+async def test_what_somebody_typed_is_text_and_fits_a_phone(
+    lived_in: Watched, open_page: OpenPage
+) -> None:
+    """The policy would stop a script; here nothing becomes one, nor an element, nor an attribute."""
+    size = {"width": PHONE, "height": 740}
+    page = await open_page(lived_in.organisation.admin_header, "/?all", viewport=size)
+    shown = set()
+    for name, address in (await addresses(lived_in)).items():
+        await page.goto(address)
+        await page.wait_for_load_state("networkidle")
+        assert await page.locator("img[src=x], main script, [onerror]").count() == 0, name
+        assert "stolen" not in await page.title(), name
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE, name
+        if "onerror" in await page.locator("main").inner_text():
+            shown.add(name)
+            assert "{{7*7}}" in await page.content(), name
+    assert shown >= {
+        "overview",
+        "findings",
+        "finding",
+        "document",
+        "scan",
+        "subscriptions",
+        "baselines",
+        "baseline",
+        "comparison",
+        "rules",
+        "users",
+        "audit",
+    }
