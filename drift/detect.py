@@ -234,7 +234,7 @@ async def _advance(
     if not step.changed or step.finding is None:
         return None
     if stored is None:
-        return Transition(step.finding, "", step.event)
+        return Transition(step.finding, "", step.event, None)
     return Transition(step.finding, stored.etag, step.event, stored.finding)
 
 

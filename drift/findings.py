@@ -50,7 +50,7 @@ class Transition:
     finding: Finding
     etag: str  # '' when it is new
     event: Event | None
-    before: Finding | None = None  # what it was, None when it is new
+    before: Finding | None  # what it was, None when it is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,9 @@ async def save_finding(store: TenantStore, before: Stored, finding: Finding, *, 
         raise Stale("This finding was changed meanwhile. Read it again.")
     transition = Transition(finding, etag, None, before.finding)
     await _transact(store, finding.subscription_id, [transition], _operations(transition))
-    return (await get_finding(store, finding.finding_id)).etag
+    stored = await get_finding(store, finding.finding_id)
+    # If somebody wrote it again since, the old ETag: who sends it next is told to read again.
+    return stored.etag if stored.finding == finding else etag
 
 
 async def commit(

@@ -9,8 +9,9 @@ from api.access import Now
 from api.paging import Token, tenant_pager
 from api.shapes import RowKey
 from drift.connection import find_connection
+from drift.endings import cancel_scan
 from drift.remedies import of_access
-from drift.scan import cancel_scan, start_scan
+from drift.scan import start_scan
 from drift.scans import ENDED, Part, Scan, ScanStatus, get_parts, get_scan, page_scans
 from tenancy.access import TenantContext
 from tenancy.roles import Permission, allows
@@ -32,7 +33,8 @@ async def list_scans(tenant: Viewer, request: Request, token: Token = None) -> R
 
 @router.post("")
 async def post(tenant: Operator, now: Now) -> Response:
-    scan = await start_scan(tenant, slot=now, trigger="manual", requested_by=tenant.actor.name)
+    who = tenant.actor.name
+    scan = await start_scan(tenant, slot=now, trigger="manual", requested_by=who, now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/scans/{scan.scan_id}")
 
 

@@ -47,7 +47,7 @@ def fill(path: str, tenant: Watched, tenant_id: str = "") -> str:
         "finding_id": f"{tenant.subscription_id}.{uuid.uuid4().hex}",
         "subscription_id": tenant.subscription_id,
     }
-    return re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], "abc"), path)
+    return re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], "ab" * 16), path)
 
 
 @pytest.fixture

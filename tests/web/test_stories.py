@@ -36,6 +36,11 @@ async def test_find_understand_and_accept(drifted: Watched, open_page: OpenPage)
         f"az resource update --ids {finding['resourceId']} --set properties.allowBlobPublicAccess=false"
     )
 
+    await page.get_by_role("link", name="Its timeline").click()
+    await expect(page.locator(".timeline li")).to_have_count(1)
+    await expect(page.locator(".timeline")).to_contain_text("allowBlobPublicAccess")
+    await page.get_by_role("link", name="Its finding: open").click()
+
     await page.get_by_role("button", name="Accept").click()
     await expect(page.get_by_role("alert")).to_contain_text("reason")
     await page.get_by_label("Reason others will ask why").fill("the shop window is public")
