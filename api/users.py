@@ -66,6 +66,10 @@ class UserBody(Shape):
     role: TenantRole
     kind: UserKind = UserKind.PERSON
 
+    def to_user(self, added_by: str, now: datetime) -> User:
+        directory, who = DirectoryId(self.directory_id), ObjectId(self.object_id)
+        return User(directory, who, self.name, Role(self.role), now, added_by, self.kind)
+
 
 class RoleBody(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [{"role": "viewer"}]})
@@ -168,15 +172,7 @@ async def list_users(
 )
 async def create_user(tenant: Admin, body: UserBody, now: Now, response: Response) -> UserView:
     """Adds a principal of the tenant's own directory. Guests come by invitation."""
-    user = User(
-        DirectoryId(body.directory_id),
-        ObjectId(body.object_id),
-        body.name,
-        Role(body.role),
-        now,
-        tenant.actor.name,
-        body.kind,
-    )
+    user = body.to_user(tenant.actor.name, now)
     return _view(await add_user(tenant, user, now=now), response)
 
 

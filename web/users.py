@@ -18,10 +18,8 @@ from api.users import (
     create_invitation,
     review_access,
 )
-from tenancy.ids import DirectoryId, ObjectId
 from tenancy.invitations import InvitationStatus, page_invitations, withdraw
 from tenancy.roles import Role
-from tenancy.tenants import User
 from tenancy.users import add_user, allow_app_roles, change_role, page_users, remove_user
 from web.access import Admin
 from web.forms import TheForm, read
@@ -60,16 +58,7 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
         role=form.text("role"),
         kind=form.text("kind"),
     )
-    user = User(
-        DirectoryId(body.directory_id),
-        ObjectId(body.object_id),
-        body.name,
-        Role(body.role),
-        now,
-        tenant.actor.name,
-        body.kind,
-    )
-    await add_user(tenant, user, now=now)
+    await add_user(tenant, body.to_user(tenant.actor.name, now), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/users")
 
 

@@ -26,7 +26,7 @@ from tests.drift.watched import Watched
 
 __all__ = ["calm", "host", "new_tenant", "tables", "tenant"]  # fixtures of whole scans
 
-SECONDS = 15  # that a page may take on a busy machine
+SECONDS = 30  # that a page may take on a busy machine
 OpenPage = Callable[..., Awaitable[Page]]
 
 
