@@ -110,7 +110,7 @@ async def put(
     """Tries the credential with Entra ID first; a refused one changes nothing. Replacing a connection takes `If-Match`
     with its ETag; the first one takes none."""
     before = await find_connection(tenant)
-    _check_precondition(before, if_match, if_none_match)
+    check_precondition(before, if_match, if_none_match)
     try:
         connection = await set_connection(tenant, body.to_new(), before=before, now=now)
     except Refused as error:
@@ -119,9 +119,10 @@ async def put(
     return view_connection(connection, now)
 
 
-def _check_precondition(
+def check_precondition(
     before: Connection | None, if_match: str | None, if_none_match: str | None
 ) -> None:
+    """Raises what is missing or wrong: nobody replaces a connection that he has not seen."""
     if if_match is not None and if_none_match is not None:
         raise Invalid("Send If-Match or If-None-Match, not both.", field="If-None-Match")
     if before is None and if_match is not None:

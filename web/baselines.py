@@ -17,6 +17,7 @@ from drift.baselines import activate, capture, delete, get_baseline, page_baseli
 from drift.subscriptions import get_subscription, subscriptions
 from errors import Invalid
 from web.access import Operator, Viewer
+from web.approvals import pending
 from web.forms import Form, TheForm, read
 from web.rendering import go_to, render
 
@@ -38,6 +39,8 @@ async def list_baselines(tenant: Viewer, request: Request, token: Token = None) 
         rows=rows,
         subscriptions=known,
         active={one.active_baseline for one in known},
+        waiting=await pending(tenant.store, known),
+        me=tenant.actor.key,
         following=pager.link(cursor),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from web import (
+    approvals,
     assets,
     audit,
     baselines,
@@ -34,6 +35,7 @@ PAGES = (
     scans,
     subscriptions,
     baselines,
+    approvals,
     rules,
     settings,
     users,

@@ -75,8 +75,8 @@ async def post(tenant: Operator, form: TheForm, now: Now) -> Response:
 
 
 @router.post("/{rule_id}/delete")
-async def post_deletion(tenant: Operator, rule_id: RowKey, now: Now) -> Response:
-    await delete_rule(tenant, rule_id, now=now)
+async def post_deletion(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
+    await delete_rule(tenant, rule_id, etag=form.text("etag"), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/rules")
 
 

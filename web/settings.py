@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import SecretStr
 
 from api.access import Now
-from api.connection import ConnectionBody, view_connection
+from api.connection import ConnectionBody, check_precondition, view_connection
 from api.settings import SettingsBody
 from drift.connection import find_connection, set_connection
 from drift.preferences import get_preferences
-from drift.schedule import change_preferences
+from drift.tenant_settings import change_preferences
 from drift.trial import try_connection
 from errors import Invalid, Refused
 from tenancy.access import TenantContext
-from tenancy.connections import ConnectionKind
+from tenancy.connections import Connection, ConnectionKind
 from tenancy.roles import Permission, allows
 from web import dates
 from web.access import Admin, Viewer
@@ -30,23 +28,24 @@ router = APIRouter(prefix="/t/{tenant_id}/settings", include_in_schema=False)
 @router.get("")
 async def get(tenant: Viewer, request: Request, now: Now) -> Response:
     stored = await get_preferences(tenant.store)
+    connection = await _connection(tenant)
     return render(
         request,
         "settings.html",
         tenant,
         preferences=stored.preferences,
         etag=stored.etag,
-        connection=await _connection(tenant, now),
+        connection=view_connection(connection, now) if connection else None,
+        connection_etag=connection.etag if connection else "",
         kinds=tuple(ConnectionKind),
     )
 
 
-async def _connection(tenant: TenantContext, now: datetime) -> object:
+async def _connection(tenant: TenantContext) -> Connection | None:
     """For admins only, as in the API: how the tenant is connected is nobody else's affair."""
     if not allows(tenant.role, Permission.ADMINISTER):
         return None
-    found = await find_connection(tenant)
-    return view_connection(found, now) if found else None
+    return await find_connection(tenant)
 
 
 @router.post("")
@@ -61,6 +60,7 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
         },
         notify=form.every("notify"),
         retentionDays=form.text("retentionDays"),
+        fourEyes=form.text("fourEyes") == "yes",
     ).model_copy(update={"schedule": form.text("schedule")[:100]})
     await change_preferences(tenant, body.to_preferences(), etag=form.text("etag"), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/settings")
@@ -69,8 +69,10 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
 @router.post("/connection")
 async def post_connection(tenant: Admin, form: TheForm, now: Now) -> Response:
     """Tried with Entra ID first; a refused one changes nothing."""
+    before = await find_connection(tenant)
+    check_precondition(before, form.text("etag") or None, None)
     try:
-        await set_connection(tenant, read_connection(form).to_new(), now=now)
+        await set_connection(tenant, read_connection(form).to_new(), before=before, now=now)
     except Refused as error:
         raise Invalid(error.message, field="secret") from error
     return go_to(f"/t/{tenant.tenant.tenant_id}/settings#connection")

@@ -35,13 +35,14 @@ async def list_users(tenant: Admin, request: Request, now: Now, token: Token = N
     pager = await tenant_pager(request, tenant)
     users, cursor = await page_users(tenant.store, after=pager.start(token), limit=PAGE)
     invitations, _ = await page_invitations(tenant.store, after="", limit=PAGE)
-    review = await review_access(tenant, now)
+    review = await review_access(tenant, request, now, PAGE, None)
     return render(
         request,
         "users.html",
         tenant,
         users=users,
         review=review.value,
+        more_to_review=review.next_link is not None,
         roles=tuple(TenantRole),
         invitations=[one for one in invitations if one.status is InvitationStatus.OPEN],
         following=pager.link(cursor),
@@ -64,7 +65,8 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
 
 @router.post(HERE + "/app-roles")
 async def post_app_roles(tenant: Admin, form: TheForm, now: Now) -> Response:
-    await allow_app_roles(tenant, form.text("allowed") == "true", now=now)
+    allowed = form.text("allowed") == "true"
+    await allow_app_roles(tenant, allowed, etag=form.text("etag"), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/users")
 
 

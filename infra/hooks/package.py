@@ -26,6 +26,7 @@ PYTHON = "3.13"  # infra/app/site.bicep says the same
 # Flex Consumption is Linux on x86-64. pip does not deduce older platforms from a newer one that is named.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 IGNORE_FILE = ".funcignore"
+SCRIPT = PurePosixPath("web", "static", "htmx.min.js")
 # Without this file in it, azd would leave every __pycache__ out of a Python package.
 IGNORE_NOTHING = "# Chosen by infra/hooks/package.py: all of this is deployed.\n"
 _UNKNOWN_PATTERN = re.compile(r"^!|\*\*|./.")
@@ -33,6 +34,7 @@ _UNKNOWN_PATTERN = re.compile(r"^!|\*\*|./.")
 
 def main() -> int:
     try:
+        _require_scripts(PROJECT)
         build(PROJECT, PROJECT / DESTINATION)
     except HookError as error:
         tell(f"Package: {error}")
@@ -53,6 +55,12 @@ def build(project: Path, destination: Path) -> None:
         raise
     (destination / IGNORE_FILE).write_text(IGNORE_NOTHING, encoding="utf-8")
     tell(f"Package: {count} files, the locked packages and bytecode for Python {PYTHON}.")
+
+
+def _require_scripts(project: Path) -> None:
+    """The pages' scripts of others are no sources: dev.py puts them beside ours."""
+    if not (project / SCRIPT).exists():
+        raise HookError(f"{SCRIPT} is missing. Run: python3 dev.py assets")
 
 
 def copy_sources(project: Path, destination: Path) -> int:
