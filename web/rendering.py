@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.access import deployment_of, now_of
 from tenancy.access import TenantContext
@@ -23,6 +22,9 @@ from tenancy.roles import Permission, Role, allows
 from tenancy.tenants import Tenant, TenantStatus
 from web import charts, wording
 from web.assets import address
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # Nothing but our own files runs or is shown, and nothing inline: what slips through escaping does not run either.
 POLICY = (
@@ -109,6 +111,9 @@ def is_partial(request: Request) -> bool:
 
 @cache
 def environment() -> Environment:
+    """Jinja2 is imported with the first page: an app that starts for the API or for a queue does without."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
