@@ -16,7 +16,7 @@ import msgspec
 from errors import Invalid
 from settings import Settings
 from tenancy.ids import read_guid
-from tenancy.principal import HEADER, PLATFORM_ROLE
+from tenancy.principal import ENTRA, HEADER, PLATFORM_ROLE
 
 COOKIE = "drift-development-sign-in"
 LARGEST_COOKIE = 3_500  # characters; browsers keep 4 KiB
@@ -68,7 +68,7 @@ def make_principal(directory_id: str, object_id: str, name: str, *, platform: bo
     ]
     if platform:
         claims.append(("roles", PLATFORM_ROLE))
-    document = {"claims": [{"typ": typ, "val": value} for typ, value in claims]}
+    document = {"auth_typ": ENTRA, "claims": [{"typ": typ, "val": value} for typ, value in claims]}
     return base64.b64encode(msgspec.json.encode(document)).decode()
 
 

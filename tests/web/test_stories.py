@@ -178,7 +178,7 @@ async def test_onboard_a_tenant_to_its_first_finding(
     await page.get_by_label("with the app role").check()
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("link", name="Platform", exact=True).first.click()
-    await page.get_by_role("link", name="Onboard a tenant").click()
+    await page.get_by_role("link", name="Onboard a tenant").first.click()
     await page.get_by_label("Name of the organisation").fill("northwind")
     await page.get_by_label("Its Entra directory").fill(organisation.directory_id)
     await page.get_by_role("button", name="Go on").click()
