@@ -82,3 +82,4 @@ def create_app(
         routers,
         development_sign_in=lambda: deployment().settings.development_sign_in,
     )
+    return app
