@@ -72,13 +72,14 @@ def create_app(
     app.state.clock = clock
     add_error_handlers(app, respond)
     app.add_middleware(Guard, largest_body=LARGEST_BODY, respond=respond)
-    routers = [area.router for area in (*ROUTERS, *PAGES)]
-    for router in routers:
+    routers = [area.router for area in ROUTERS]
+    pages = [area.router for area in PAGES]
+    for router in (*routers, *pages):
         app.include_router(router)
-    app.state.methods = Methods(routers)
+    app.state.methods = Methods([*routers, *pages])
     describe(
         app,
-        [area.router for area in ROUTERS],
+        routers,
         development_sign_in=lambda: deployment().settings.development_sign_in,
     )
     return app

@@ -50,7 +50,7 @@ class Transition:
     finding: Finding
     etag: str  # '' when it is new
     event: Event | None
-    before: Finding | None  # what it was, None when it is new
+    before: Finding | None = None  # what it was, None when it is new
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ PROGRAMS = ("/api/", "/healthz", "/static/")
 
 
 def respond(request: Request, problem: Problem) -> Response:
-    if request.url.path.startswith(PROGRAMS):
+    if request.url.path.startswith(PROGRAMS) or not _reads_pages(request):
         return answer(request, problem)
     template = "parts/problem.html" if is_partial(request) else "error.html"
     response = render(
@@ -44,6 +44,11 @@ def respond(request: Request, problem: Problem) -> Response:
     for name, value in problem.headers.items():
         response.headers[name] = value
     return response
+
+
+def _reads_pages(request: Request) -> bool:
+    """Browsers say that they take HTML; programs that ask for no page do not."""
+    return is_partial(request) or "text/html" in request.headers.get("accept", "")
 
 
 def _visitor(request: Request) -> Principal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
@@ -53,10 +54,15 @@ TheForm = Annotated[Form, Depends(form_of)]
 
 def read(shape: type[S], **values: object) -> S:
     """A body of the API made of a form's fields; empty ones are left out. Raises Invalid, naming the field."""
-    given = {name: value for name, value in values.items() if value is not None and value != ""}
+    given = {name: _written(value) for name, value in values.items() if value not in (None, "")}
     try:
         return shape.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "form"
         raise Invalid(f"{field}: {first['msg']}", field=field) from None
+
+
+def _written(value: object) -> object:
+    """Times as bodies have them, everything else as it is."""
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else value

@@ -12,6 +12,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from web.pages import PAGES
+
 POLICY = Path(__file__).with_name("policy.toml")
 IN = "in"
 REACHED = frozenset({200, 201, 202, 204, 409, 412})  # let in: done, or not possible as things are
@@ -112,13 +114,19 @@ def read_policy() -> tuple[tuple[str, ...], dict[str, Line]]:
 
 
 def routes_of(app: FastAPI) -> set[str]:
-    """The app's own routes, those outside the OpenAPI document too, as the policy names them."""
+    """The API's own routes, those outside the OpenAPI document too, as the policy names them."""
     found = set()
     for context in iter_route_contexts(app.routes):
         assert context.path, f"{context.route} is of a kind that no test tries"
         assert context.methods, f"{context.path} takes every method: name those it needs"
         found |= {f"{method} {context.path}" for method in context.methods - {"HEAD"}}
-    return found
+    return found - _pages()
+
+
+def _pages() -> set[str]:
+    """Routes of pages, each of which is tried as every role by tests/web/test_access.py."""
+    routes = [route for area in PAGES for route in area.router.routes]
+    return {f"{method} {one.path}" for one in routes for method in getattr(one, "methods", ())}
 
 
 ROLES, LINES = read_policy()

@@ -16,7 +16,7 @@ from tests.drift.watched import Watched
 from tests.web.operators import operator_header
 from web.pages import PAGES
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 ANYBODY = {"/", "/switcher", "/static/{name}", "/development/sign-in"}
 SIGNED_IN = {"/development/sign-out", "/invitations/accept"}
 ADMINS_ONLY = re.compile(r"/t/[^/]+/(users|audit)")

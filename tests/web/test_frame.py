@@ -14,7 +14,7 @@ from tests.drift.watched import Watched
 
 @pytest.fixture
 async def admin(url: str, tenant: Watched) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"X-MS-CLIENT-PRINCIPAL": tenant.organisation.admin_header}
+    headers = {"X-MS-CLIENT-PRINCIPAL": tenant.organisation.admin_header, "Accept": "text/html"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
         yield client
 
