@@ -124,7 +124,12 @@ async def get_settings(tenant: Viewer, response: Response) -> SettingsView:
     return SettingsView.model_validate(stored.preferences)
 
 
-@router.put("", response_model=SettingsView, name="change_settings", responses=gives("ETag"))
+@router.put(
+    "",
+    response_model=SettingsView,
+    name="change_settings",
+    responses=gives("ETag") | may(Conflict),
+)
 async def put_settings(
     tenant: Admin, body: SettingsBody, etag: IfMatch, now: Now, response: Response
 ) -> SettingsView:

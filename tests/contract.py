@@ -42,6 +42,8 @@ class Watched:
         operation = methods.get(scope.get("method", "").lower())
         if operation is None or status == 405 or str(status) in operation["responses"]:
             return ""
+        if status == 400 and "requestBody" not in operation:  # a body that it does not ask for
+            return ""
         return (
             f"{scope['method']} {scope['path']} answers {status}, and its document does not say so."
         )

@@ -73,7 +73,6 @@ PLAIN_TITLES: Mapping[ChangeKind, str] = {
     ChangeKind.REMOVED: "A resource of the baseline is gone",
     ChangeKind.MODIFIED: "A property differs from the baseline",
 }
-LONGEST_TITLE_VALUE = 60
 _NAMED = re.compile(r"\[\w*=([^,\]]+)\]")  # an item that one member identifies
 _STEPS: tuple[tuple[int, str], ...] = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -174,21 +173,12 @@ def is_cut(content: Json) -> bool:
     return isinstance(content, dict) and content.get("truncated") is True and "sha256" in content
 
 
-def brief(content: Json) -> str:
-    """A value for a line of a list."""
-    if content is None:
-        return "nothing"
-    text = json.dumps(content, ensure_ascii=False)
-    return text if len(text) <= LONGEST_TITLE_VALUE else text[: LONGEST_TITLE_VALUE - 1] + "…"
-
-
 def number(count: int, word: str, plural: str = "") -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {plural or word + 's'}"
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
-    "brief": brief,
     "instant": instant,
     "is_cut": is_cut,
     "moment": moment,

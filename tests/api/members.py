@@ -42,3 +42,10 @@ async def give(client: httpx.AsyncClient, user: dict[str, Any], role: str) -> ht
 
 async def take_out(client: httpx.AsyncClient, user: dict[str, Any]) -> httpx.Response:
     return await client.delete(f"/api/users/{user['id']}", headers={"If-Match": user["etag"]})
+
+
+async def allow_roles(client: httpx.AsyncClient, allowed: object) -> httpx.Response:
+    """Allows app roles of the tenant's own directory, or forbids them."""
+    path = "/api/users/app-roles"
+    etag = (await client.get(path)).headers["ETag"]
+    return await client.put(path, json={"allowed": allowed}, headers={"If-Match": etag})

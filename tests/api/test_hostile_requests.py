@@ -15,6 +15,7 @@ import pytest
 from api.ambiguity import REPEATABLE
 from dev.demo.client import Product, ProductError
 from tenancy.deployment import Deployment
+from tests.api.members import allow_roles
 
 
 @pytest.fixture
@@ -314,7 +315,7 @@ async def test_time_is_written_out(admin: httpx.AsyncClient, when: str) -> None:
 
 @pytest.mark.parametrize("value", [0, 1, "true", "1", None, []])
 async def test_yes_and_no_are_no_numbers_or_words(admin: httpx.AsyncClient, value: Any) -> None:
-    check_problem(await admin.put("/api/users/app-roles", json={"allowed": value}), 422)
+    check_problem(await allow_roles(admin, value), 422)
     assert (await admin.get("/api/users/app-roles")).json() == {"allowed": False}
 
 

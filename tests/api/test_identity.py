@@ -20,7 +20,7 @@ from settings import Settings
 from tenancy.deployment import Deployment
 from tenancy.tenants import PLATFORM
 from tests.api.instances import running
-from tests.api.members import Sign, add, body, give, header_of, take_out
+from tests.api.members import Sign, add, allow_roles, body, give, header_of, take_out
 
 OPEN = {("GET", "/healthz")}
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
@@ -153,7 +153,7 @@ async def test_a12_guest_has_the_role_given_here_and_nothing_of_home(
 async def test_a13_guest_without_an_invitation_has_no_role(
     admin: httpx.AsyncClient, sign_in: Sign, organisation: Any, tenant_id: str
 ) -> None:
-    await admin.put("/api/users/app-roles", json={"allowed": True})
+    await allow_roles(admin, True)
     for claims in ({"idp": "live.com"}, {"acct": "1"}, {"idp": "https://idp.evil.example"}):
         header = header_of(organisation.directory_id, str(uuid.uuid4()), "Drift.Admin", **claims)
         assert (await sign_in(header, tenant=tenant_id).get("/api/settings")).status_code == 404
@@ -166,7 +166,7 @@ async def test_a13_guest_without_an_invitation_has_no_role(
 async def test_a14_application_without_an_app_role_or_a_row_is_nobody(
     admin: httpx.AsyncClient, sign_in: Sign, organisation: Any, tenant_id: str, marks: Any
 ) -> None:
-    await admin.put("/api/users/app-roles", json={"allowed": True})
+    await allow_roles(admin, True)
     daemon = str(uuid.uuid4())
     claims = {name: daemon if value == "own" else value for name, value in marks.items()}
     for roles in ((), ("Other.Role",)):
@@ -201,7 +201,7 @@ async def test_a15_application_and_person_are_not_taken_for_each_other(
 async def test_a16_groups_overage_gives_no_role(
     admin: httpx.AsyncClient, sign_in: Sign, organisation: Any, tenant_id: str
 ) -> None:
-    await admin.put("/api/users/app-roles", json={"allowed": True})
+    await allow_roles(admin, True)
     claims = {"_claim_names": '{"groups":"src1"}', "groups": "Drift.Admin", "wids": "Drift.Admin"}
     header = header_of(organisation.directory_id, str(uuid.uuid4()), **claims)
     assert (await sign_in(header, tenant=tenant_id).get("/api/settings")).status_code == 404
@@ -219,10 +219,10 @@ async def test_a17_role_that_was_taken_away_is_gone_with_the_next_request(
     assert (await olga.get("/api/settings")).status_code == 200
     await take_out(admin, user)
     assert (await olga.get("/api/settings")).status_code == 403
-    await admin.put("/api/users/app-roles", json={"allowed": True})
+    await allow_roles(admin, True)
     member = sign_in(header_of(organisation.directory_id, str(uuid.uuid4()), "Drift.Viewer"))
     assert (await member.get("/api/settings")).status_code == 200
-    await admin.put("/api/users/app-roles", json={"allowed": False})
+    await allow_roles(admin, False)
     assert (await member.get("/api/settings")).status_code == 403
 
 
@@ -309,7 +309,8 @@ async def test_a19_way_around_the_sign_in_page_leads_nowhere(
     async with httpx.AsyncClient(base_url=behind_easy_auth, headers=headers) as client:
         for method in ("GET", "POST"):
             answer = await client.request(method, path)
-            assert answer.status_code in {401, 403, 404, 405}
+            # 422: a query parameter that no route knows, whoever asks.
+            assert answer.status_code in {401, 403, 404, 405, 422}
             assert tenant_id not in answer.text
 
 
@@ -364,7 +365,7 @@ async def test_a22_no_route_believes_a_callback_about_consent(url: str) -> None:
     async with httpx.AsyncClient(base_url=url) as client:
         document = (await client.get("/api/openapi.json")).json()
     names = {
-        parameter["name"]
+        parameter.get("name")  # those that routes share are headers
         for methods in document["paths"].values()
         for route in methods.values()
         for parameter in route.get("parameters", ())

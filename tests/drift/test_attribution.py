@@ -61,11 +61,11 @@ async def test_attribution_that_comes_late_is_added(tenant):
 
 
 async def test_history_that_cannot_be_read_does_not_hide_drift(tenant):
-    """The fifth query asks for the change history; the scan says that it got no answer (I17)."""
+    """The sixth query asks for the change history; the scan says that it got no answer (I17)."""
     await tenant.azure.edit(
         tenant.account("alpha")["id"], set={TLS: "TLS1_0"}, actor={"changedBy": "bob"}
     )
-    await tenant.graph_fault(nth=5, status=500, headers={"Retry-After": "3600"})
+    await tenant.graph_fault(nth=6, status=500, headers={"Retry-After": "3600"})
     part = await tenant.part()
     assert (part["status"], part["findings"]) == ("incomplete", 1)
     assert part["reason"].startswith("resourcechanges: ")

@@ -175,7 +175,7 @@ async def test_history_whose_author_cannot_be_read_is_kept_and_says_so(new_tenan
     await tenant.add(account)
     await tenant.scan()
     await tenant.azure.edit(account["id"], set={TLS: "TLS1_0"}, actor={"changedBy": "ann"})
-    await tenant.graph_fault(nth=5, status=403, body={"error": {"code": "Denied", "message": "no"}})
+    await tenant.graph_fault(nth=6, status=403, body={"error": {"code": "Denied", "message": "no"}})
     part = await tenant.part()
     assert (part["status"], part["reason"]) == ("incomplete", "resourcechanges: no")
     (entry,) = await tenant.api.every(

@@ -33,16 +33,15 @@ async def two(tenant, new_tenant):
 
 
 async def test_every_row_is_in_its_tenants_partition(two, deployment):
-    known = {tenant.tenant_id async for tenant in deployment.registry.tenants()}
-    assert {one.tenant_id for one in two} <= known
+    ours = {one.tenant_id for one in two}
     seen = set()
     for table in await two[0].table_names():
         if table == PLATFORM:
             continue
         async for row in two[0].tables.get_table_client(table).list_entities():
             assert row["PartitionKey"] == row["tenant_id"], (table, row["RowKey"])
-            assert row["PartitionKey"] in known, (table, row["RowKey"])
-            seen.add(table)
+            if row["PartitionKey"] in ours:
+                seen.add(table)
     assert seen >= {
         "audit",
         "baseline",

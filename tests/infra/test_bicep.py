@@ -38,7 +38,11 @@ ROLES = {
     "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
 }
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-NEVER_IN_AZURE = {"DRIFT_STORAGE_CONNECTION_STRING", "DRIFT_DEVELOPMENT_SIGN_IN"}
+NEVER_IN_AZURE = {
+    "DRIFT_STORAGE_CONNECTION_STRING",
+    "DRIFT_DEVELOPMENT_SIGN_IN",
+    "DRIFT_DEVELOPMENT_PEOPLE",
+}
 SECRET_WORDS = re.compile(r"secret|password|listKeys|\bkeys?\b|connectionString|sas\b|token", re.I)
 
 

@@ -72,7 +72,7 @@ async def test_nobody_is_let_in_without_signing_in(
                 assert tenant.tenant_id not in answer.text
 
 
-async def test_a_stranger_gets_the_page_of_a_tenant_that_is_not_there(
+async def test_b18_a_stranger_gets_the_page_of_a_tenant_that_is_not_there(
     client: Any, pages: list[Route], tenant: Watched
 ) -> None:
     stranger = principal_header(str(uuid.uuid4()), str(uuid.uuid4()), "Eve")

@@ -107,7 +107,7 @@ async def test_no_violation_on_any_page(
     assert wrong == []
 
 
-async def test_what_somebody_typed_is_text_and_fits_a_phone(
+async def test_g05_what_somebody_typed_is_text_and_fits_a_phone(
     lived_in: Watched, open_page: OpenPage
 ) -> None:
     """The policy would stop a script; here nothing becomes one, nor an element, nor an attribute."""
