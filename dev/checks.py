@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from dev.browser import ensure_browser
 
 PROJECT = Path(__file__).resolve().parent.parent
+MOST_PROCESSES = 4  # each starts a cloud of its own, of half a gigabyte
 CHECKS = {
     "ruff check": ("ruff", "check", "."),
     "ruff format": ("ruff", "format", "--check", "."),
@@ -55,6 +57,10 @@ def _run_tests(arguments: Sequence[str], *, everything: bool) -> int:
     command = [sys.executable, "-m", "pytest"]
     if not everything:
         command += ["-m", "not slow"]
+    if (
+        not arguments
+    ):  # all of them: half of the time they wait for the clouds that they start, one a process
+        command += ["-n", str(min(MOST_PROCESSES, os.cpu_count() or 1)), "--dist", "loadscope"]
     return subprocess.run([*command, *arguments], cwd=PROJECT, check=False).returncode
 
 
