@@ -148,6 +148,12 @@ async def wire(url: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def afresh(cellar: Cellar) -> None:
+    """Between two files of this folder tests of others may have run, and those empty the queues."""
+    cellar.known = None
+
+
 async def find_whole(cellar: Cellar, foreign: Planted, host: Host) -> State:
     """All that is the tenant's, a waiting message too."""
     if cellar.known:
@@ -165,6 +171,7 @@ async def watch(
     foreign: Planted,
     host: Host,
     wire: httpx.AsyncClient,
+    afresh: None,
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Watch]:
     caplog.set_level(logging.INFO)
