@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import ConfigDict, Field, StrictBool
 
 from api.access import IfMatch, Now, Operator, Viewer
@@ -15,7 +15,7 @@ from api.contract import gives, may
 from api.examples import GUID
 from api.findings import ChangeView
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import GUID_PATTERN, Guid, ListOf, Name, RowKey, Shape, View
+from api.shapes import GUID_PATTERN, Guid, Key, ListOf, Name, RowKey, Shape, View
 from drift import baselines
 from drift.approvals import ApprovalKind, find_pending
 from drift.baseline_documents import get_document, page_differences, page_resources, upload
@@ -29,7 +29,6 @@ from tenancy.ids import SubscriptionId
 
 router = APIRouter(prefix="/api/baselines", tags=["baselines"])
 
-Key = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 SubscriptionFilter = Annotated[str | None, Query(alias="subscriptionId", pattern=GUID_PATTERN)]
 
 

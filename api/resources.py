@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from api.access import Viewer
 from api.findings import AttributionView, ChangeView
 from api.paging import PageSize, Token, tenant_pager
-from api.shapes import GUID_PATTERN, ListOf, Moment, View
+from api.shapes import GUID_PATTERN, Key, ListOf, Moment, View
 from drift.engine.findings import Status, identify
 from drift.engine.model import ChangeKind, ResourceKey
 from drift.findings import find_finding
@@ -22,7 +22,6 @@ from tenancy.store import TenantStore
 
 router = APIRouter(prefix="/api/resources", tags=["resources"])
 
-Key = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Subscription = Annotated[str | None, Query(pattern=GUID_PATTERN)]
 At = Annotated[
     Moment | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -197,12 +196,7 @@ async def edit_rule(
     rule_id: RowKey, tenant: Operator, body: RuleBody, etag: IfMatch, now: Now, response: Response
 ) -> RuleView:
     """Replaces what the rule says; author, age and hits stay."""
-    before = (await get_rule(tenant.store, rule_id)).rule
-    rule = replace(
-        body.to_rule(rule_id, before.author, before.created_at),
-        hit_count=before.hit_count,
-        last_hit_at=before.last_hit_at,
-    )
+    rule = body.to_rule(rule_id, tenant.actor.name, now)
     stored = await change_rule(tenant, rule, etag=etag, now=now)
     response.headers["ETag"] = stored.etag
     return _view(stored, now)

@@ -146,7 +146,7 @@ async def list_changes(
     """Every change there was, newest first: who, when, before and after."""
     pager = await tenant_pager(request, tenant)
     changes, cursor = await page_changes(tenant.store, after=pager.start(token), limit=size)
-    return ListOf(value=[_view(change) for change in changes], next_link=pager.link(cursor))
+    return ListOf(value=[view_change(change) for change in changes], next_link=pager.link(cursor))
 
 
 @router.post("/revert", response_model=SettingsView, responses=gives("ETag") | may(Conflict))
@@ -160,7 +160,7 @@ async def revert_settings(
     return SettingsView.model_validate(preferences)
 
 
-def _view(change: Change) -> SettingsChangeView:
+def view_change(change: Change) -> SettingsChangeView:
     before = SettingsView.model_validate(change.before) if change.before else None
     after = SettingsView.model_validate(change.after)
     old = before.model_dump(by_alias=True) if before else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Generic, TypeVar
 
+from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
@@ -19,6 +20,7 @@ Guid = Annotated[
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 RowKey = Annotated[str, Field(pattern=r"^[0-9a-z.-]{1,120}$")]
+Key = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]  # a resource's
 
 
 def _written_out(value: Any) -> Any:

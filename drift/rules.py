@@ -80,7 +80,18 @@ async def add_rule(context: TenantContext, rule: TenantRule, *, now: datetime) -
 async def change_rule(
     context: TenantContext, rule: TenantRule, *, etag: str, now: datetime
 ) -> StoredRule:
-    """Replaces what a rule says; its hits stay. Raises Stale when it was changed after `etag` was read."""
+    """Replaces what a rule says; author, age and hits stay.
+
+    Raises NotFound for a rule that is not there, and Stale when it was changed after `etag` was read.
+    """
+    before = (await get_rule(context.store, rule.id)).rule
+    rule = replace(
+        rule,
+        author=before.author,
+        created_at=before.created_at,
+        hit_count=before.hit_count,
+        last_hit_at=before.last_hit_at,
+    )
     etag = await context.store.update(Table.RULE, rule.id, _values(rule), etag=etag)
     await _audit(context, "rule.change", rule, now)
     return StoredRule(rule, etag)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.access import Now
-from api.baselines import BaselineBody
+from api.baselines import BaselineBody, EditBody
 from api.paging import Token, tenant_pager
-from api.shapes import RowKey
-from drift.baseline_documents import page_differences, page_resources, upload
+from api.shapes import Key, RowKey
+from drift.baseline_documents import get_document, page_differences, page_resources, upload
+from drift.baseline_edits import edit_baseline
 from drift.baselines import activate, capture, delete, get_baseline, page_baselines
+from drift.engine.model import ResourceKey
 from drift.subscriptions import get_subscription, subscriptions
 from errors import Invalid
 from web.access import Operator, Viewer
@@ -129,6 +132,44 @@ async def get_comparison(
         differences=differences,
         following=pager.link(cursor),
     )
+
+
+@router.get("/{baseline_id}/resources/{key}")
+async def get_resource(tenant: Viewer, baseline_id: RowKey, key: Key, request: Request) -> Response:
+    """One resource as it shall be, for operators to edit."""
+    baseline = await get_baseline(tenant.store, baseline_id)
+    document = await get_document(tenant.store, baseline_id, ResourceKey(key))
+    subscription = await get_subscription(tenant.store, baseline.subscription_id)
+    return render(
+        request,
+        "baseline_resource.html",
+        tenant,
+        baseline=baseline,
+        active=subscription.active_baseline == baseline_id,
+        document=document,
+        configuration=msgspec.json.decode(document.body),
+    )
+
+
+@router.post("/{baseline_id}/resources")
+async def post_edit(tenant: Operator, baseline_id: RowKey, form: TheForm, now: Now) -> Response:
+    """A new version with one resource as the form has it, or without it. Versions never change."""
+    resource, remove = None, form.text("remove")
+    if not remove:
+        try:
+            resource = json.loads(form.text("resource"))
+        except (ValueError, RecursionError) as error:
+            raise Invalid("The resource is not JSON.", field="resource") from error
+    body = read(
+        EditBody,
+        resource=resource,
+        remove=remove,
+        name=form.text("name"),
+        note=form.text("note"),
+        activate=form.text("activate") == "yes",
+    )
+    made = await edit_baseline(tenant, baseline_id, body.to_edit(), etag=form.text("etag"), now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/baselines/{made.baseline_id}")
 
 
 @router.post("/{baseline_id}/activate")

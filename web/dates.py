@@ -18,6 +18,11 @@ def end_of_day(text: str, *, field: str) -> datetime | None:
     return datetime.combine(day, time(23, 59, 59), UTC)
 
 
+def day_of(moment: datetime) -> str:
+    """The day of a time in UTC, as a form's field has it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d}"
+
+
 def day_in(now: datetime, days: int) -> str:
     """A day some days ahead, as a form's field has it."""
-    return f"{now + timedelta(days=days):%Y-%m-%d}"
+    return day_of(now + timedelta(days=days))

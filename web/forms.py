@@ -32,6 +32,14 @@ class Form:
     def every(self, name: str) -> list[str]:
         return [value for field, value in self._fields if field == name]
 
+    def number(self, name: str) -> int | None:
+        """The field's whole number, None when it is empty: bodies of the API take no text for one. Raises Invalid."""
+        text = self.text(name)
+        try:
+            return int(text) if text else None
+        except ValueError:
+            raise Invalid(f"{name} must be a whole number.", field=name) from None
+
     def lines(self, name: str) -> list[str]:
         """One entry a line of a text area."""
         return [line.strip() for line in self.text(name).splitlines() if line.strip()]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from api.paging import Token, tenant_pager
-from api.shapes import GUID_PATTERN
+from api.shapes import GUID_PATTERN, Key
 from drift.engine.findings import Finding, identify
 from drift.engine.model import ResourceKey
 from drift.findings import find_finding
@@ -28,7 +28,6 @@ router = APIRouter(prefix="/t/{tenant_id}/resources", include_in_schema=False)
 PAGE = 100
 ENTRIES = 50
 
-Key = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Text = Annotated[str, Query(max_length=200)]
 
 

@@ -13,7 +13,17 @@ from api.shapes import RowKey
 from drift.engine.model import ChangeKind
 from drift.engine.rules import TenantRule
 from drift.proposals import proposals
-from drift.rules import PREVIEW_DAYS, add_rule, delete_rule, get_rules, new_rule_id, preview, unused
+from drift.rules import (
+    PREVIEW_DAYS,
+    add_rule,
+    change_rule,
+    delete_rule,
+    get_rule,
+    get_rules,
+    new_rule_id,
+    preview,
+    unused,
+)
 from tenancy.access import TenantContext
 from tenancy.roles import Permission, allows
 from web import dates
@@ -37,6 +47,7 @@ async def list_rules(tenant: Viewer, request: Request, now: Now) -> Response:
         rules=sorted(rules, key=lambda one: (not one.rule.is_in_force(now), one.rule.expires_at)),
         idle=unused(rules, now=now),
         soon=now + SOON,
+        rule=None,
         kinds=tuple(ChangeKind),
         rule_until=dates.day_in(now, RULE_DAYS),
         operates=allows(tenant.role, Permission.OPERATE),
@@ -53,7 +64,36 @@ async def list_proposals(tenant: Operator, request: Request, now: Now) -> Respon
 @router.post("/preview")
 async def post_preview(tenant: Operator, request: Request, form: TheForm, now: Now) -> Response:
     """What the rule would have hidden, and the button that makes it: no rule without having seen that."""
-    body, rule = _rule(tenant, form, "preview", now)
+    return await _preview(tenant, request, form, now)
+
+
+@router.get("/{rule_id}")
+async def get(tenant: Operator, rule_id: RowKey, request: Request, now: Now) -> Response:
+    """The form with what the rule says."""
+    stored = await get_rule(tenant.store, rule_id)
+    return render(
+        request,
+        "rule.html",
+        tenant,
+        rule=stored.rule,
+        etag=stored.etag,
+        kinds=tuple(ChangeKind),
+        rule_until=dates.day_of(stored.rule.expires_at),
+    )
+
+
+@router.post("/{rule_id}/preview")
+async def post_new_preview(
+    tenant: Operator, rule_id: RowKey, request: Request, form: TheForm, now: Now
+) -> Response:
+    """What it would have hidden if it had said this, and the button that makes it say so."""
+    return await _preview(tenant, request, form, now, rule_id)
+
+
+async def _preview(
+    tenant: TenantContext, request: Request, form: Form, now: datetime, rule_id: str = ""
+) -> Response:
+    body, rule = _rule(tenant, form, rule_id or "preview", now)
     affected = await preview(tenant.store, rule, now=now)
     return render(
         request,
@@ -64,6 +104,8 @@ async def post_preview(tenant: Operator, request: Request, form: TheForm, now: N
         affected=affected[:MOST_AFFECTED],
         number=len(affected),
         days=PREVIEW_DAYS,
+        changed=rule_id,
+        etag=form.text("etag"),
     )
 
 
@@ -72,6 +114,13 @@ async def post(tenant: Operator, form: TheForm, now: Now) -> Response:
     _, rule = _rule(tenant, form, new_rule_id(), now)
     await add_rule(tenant, rule, now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/rules#rule-{rule.id}")
+
+
+@router.post("/{rule_id}")
+async def post_change(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
+    _, rule = _rule(tenant, form, rule_id, now)
+    await change_rule(tenant, rule, etag=form.text("etag"), now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/rules#rule-{rule_id}")
 
 
 @router.post("/{rule_id}/delete")

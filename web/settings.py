@@ -8,10 +8,11 @@ from pydantic import SecretStr
 
 from api.access import Now
 from api.connection import ConnectionBody, check_precondition, view_connection
-from api.settings import SettingsBody
+from api.paging import Token, tenant_pager
+from api.settings import RevertBody, SettingsBody, view_change
 from drift.connection import find_connection, set_connection
-from drift.preferences import get_preferences
-from drift.tenant_settings import change_preferences
+from drift.preferences import get_preferences, page_changes
+from drift.tenant_settings import change_preferences, revert_preferences
 from drift.trial import try_connection
 from errors import Invalid, Refused
 from tenancy.access import TenantContext
@@ -23,6 +24,7 @@ from web.forms import Form, TheForm, read
 from web.rendering import go_to, render
 
 router = APIRouter(prefix="/t/{tenant_id}/settings", include_in_schema=False)
+CHANGES = 50
 
 
 @router.get("")
@@ -59,11 +61,36 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
             "excludeGroups": form.lines("excludeGroups"),
         },
         notify=form.every("notify"),
-        retentionDays=form.text("retentionDays"),
+        retentionDays=form.number("retentionDays"),
         fourEyes=form.text("fourEyes") == "yes",
     ).model_copy(update={"schedule": form.text("schedule")[:100]})
     await change_preferences(tenant, body.to_preferences(), etag=form.text("etag"), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/settings")
+
+
+@router.get("/history")
+async def list_changes(tenant: Viewer, request: Request, token: Token = None) -> Response:
+    """Who changed what, newest first, and the way back to how it was."""
+    pager = await tenant_pager(request, tenant)
+    start = pager.start(token)
+    changes, cursor = await page_changes(tenant.store, after=start, limit=CHANGES)
+    return render(
+        request,
+        "settings_history.html",
+        tenant,
+        changes=[view_change(change) for change in changes],
+        etag=(await get_preferences(tenant.store)).etag,
+        newest=not start,
+        following=pager.link(cursor),
+    )
+
+
+@router.post("/revert")
+async def post_revert(tenant: Admin, form: TheForm, now: Now) -> Response:
+    """The settings as they were after an earlier change."""
+    body = read(RevertBody, to=form.text("to"))
+    await revert_preferences(tenant, body.to, etag=form.text("etag"), now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/settings/history")
 
 
 @router.post("/connection")

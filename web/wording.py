@@ -67,6 +67,13 @@ CONNECTION_NAMES: Mapping[ConnectionKind, str] = {
     ConnectionKind.CLIENT_SECRET: "App registration with a client secret",
     ConnectionKind.CERTIFICATE: "App registration with a certificate",
 }
+SETTING_NAMES: Mapping[str, str] = {
+    "schedule": "Schedule",
+    "scope": "Which resources count",
+    "notify": "Severities that notify",
+    "retentionDays": "Days that things are kept",
+    "fourEyes": "Four eyes",
+}
 # What a finding is about when no rule has a title for it.
 PLAIN_TITLES: Mapping[ChangeKind, str] = {
     ChangeKind.ADDED: "A resource that the baseline does not have",
@@ -194,6 +201,7 @@ WORDS: dict[str, Any] = {
     "CONNECTION_NAMES": CONNECTION_NAMES,
     "KIND_MARKS": KIND_MARKS,
     "SCAN_MARKS": SCAN_MARKS,
+    "SETTING_NAMES": SETTING_NAMES,
     "SEVERITIES": tuple(Severity),
     "SEVERITY_MARKS": SEVERITY_MARKS,
     "STATE_MARKS": STATE_MARKS,

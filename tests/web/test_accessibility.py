@@ -48,6 +48,7 @@ async def addresses(tenant: Watched) -> dict[str, str]:
     finding, *_ = await tenant.findings("?severity=high")
     baselines = (await tenant.api.request("GET", "/api/baselines"))["value"]
     scan = (await tenant.api.request("GET", "/api/scans"))["value"][0]
+    (rule,) = (await tenant.api.request("GET", "/api/rules"))["value"]
     newest, oldest = (one["id"] for one in baselines)
     return {
         "home": "/?all",
@@ -63,9 +64,12 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "subscriptions": f"{home}/subscriptions",
         "baselines": f"{home}/baselines",
         "baseline": f"{home}/baselines/{oldest}",
+        "resource of a baseline": f"{home}/baselines/{oldest}/resources/{finding['resourceKey']}",
         "comparison": f"{home}/baselines/{oldest}/compare?to={newest}",
         "rules": f"{home}/rules",
+        "rule": f"{home}/rules/{rule['id']}",
         "settings": f"{home}/settings",
+        "history of the settings": f"{home}/settings/history",
         "users": f"{home}/users",
         "audit": f"{home}/audit",
         "error": f"{home}/no-such-page",

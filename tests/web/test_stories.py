@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -11,6 +12,7 @@ from playwright.async_api import expect
 from dev.demo.client import principal_header
 from tests.drift.watched import Watched
 from tests.web.conftest import SECONDS, OpenPage
+from tests.web.operators import operator_header
 
 
 @pytest.fixture(autouse=True)
@@ -256,3 +258,119 @@ async def test_an_invitation_lets_a_guest_in(drifted: Watched, open_page: OpenPa
     await guest.get_by_role("button", name="Join").click()
     await guest.wait_for_url(f"**/t/{drifted.tenant_id}/")
     await expect(guest.locator(".who")).to_contain_text("Gus · viewer")
+
+
+async def test_a_rule_is_changed_after_seeing_what_it_would_hide_now(
+    drifted: Watched, open_page: OpenPage
+) -> None:
+    said = {"action": "ignore", "path": "/tags/none", "reason": "a typing error"}
+    made = await drifted.api.request(
+        "POST", "/api/rules", {**said, "expiresAt": "2099-01-01T00:00:00Z"}
+    )
+    page = await open_page(drifted.organisation.admin_header, f"/t/{drifted.tenant_id}/rules")
+    await page.get_by_role("link", name="Change the rule").click()
+    await expect(page.get_by_label("Reason")).to_have_value("a typing error")
+    await page.get_by_label("Property").fill("/tags/*")
+    await page.get_by_role("button", name="Preview what it touches").click()
+    await expect(page.locator("#preview")).to_contain_text("It would have hidden 1 finding")
+    rule = await drifted.api.request("GET", f"/api/rules/{made['id']}")
+    assert rule["path"] == "/tags/none"
+    await page.get_by_role("button", name="Change the rule to this").click()
+    await page.wait_for_url(f"**/rules#rule-{made['id']}")
+    rule = await drifted.api.request("GET", f"/api/rules/{made['id']}")
+    assert (rule["path"], rule["expiresAt"]) == ("/tags/*", "2099-01-01T23:59:59Z")
+    assert (rule["author"], rule["createdAt"]) == (made["author"], made["createdAt"])
+
+
+async def test_settings_go_back_to_how_they_were(drifted: Watched, open_page: OpenPage) -> None:
+    before = await drifted.api.request("GET", "/api/settings")
+    page = await open_page(drifted.organisation.admin_header, f"/t/{drifted.tenant_id}/settings")
+    await page.get_by_label("Schedule").fill("0 3 * * *")
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("Schedule")).to_have_value("0 3 * * *")
+    await page.get_by_role("link", name="How they changed").click()
+    newest = page.locator("main section").first
+    await expect(newest.locator("tbody tr")).to_have_count(1)
+    await expect(newest.locator("del")).to_have_text(before["schedule"])
+    await expect(newest.locator("ins")).to_have_text("0 3 * * *")
+    await page.get_by_role("button", name="Bring these back").first.click()
+    await expect(page.locator("main section").first).to_contain_text("went back")
+    assert await drifted.api.request("GET", "/api/settings") == before
+
+
+async def test_one_resource_of_a_baseline_is_edited(drifted: Watched, open_page: OpenPage) -> None:
+    """The network shall have the tag that it was given: the next scan has nothing to say of it."""
+    page = await open_page(drifted.organisation.admin_header, f"/t/{drifted.tenant_id}/baselines")
+    await page.get_by_role("link", name="Version 1").click()
+    await page.get_by_role("link", name="net", exact=True).click()
+    box = page.get_by_label("JSON")
+    text = await box.input_value()
+    await box.fill("{")
+    await page.get_by_role("button", name="Save as a new version").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not JSON")
+    resource = json.loads(text)
+    resource["tags"] = {**resource.get("tags", {}), "team": "blue"}
+    await box.fill(json.dumps(resource))
+    await page.get_by_label("Note").first.fill("blue has it now")
+    await page.get_by_role("button", name="Save as a new version").click()
+    await expect(page.get_by_role("heading", name="Version 2")).to_be_visible()
+    await expect(page.locator("main")).to_contain_text("blue has it now")
+    await drifted.scan()
+    open_paths = [one["changes"][0]["path"] for one in await drifted.findings("?status=open")]
+    assert open_paths == ["/properties/allowBlobPublicAccess"]
+
+
+async def test_a_second_person_approves_a_baseline(
+    drifted: Watched, open_page: OpenPage, header_of: Any
+) -> None:
+    home = f"/t/{drifted.tenant_id}"
+    page = await open_page(drifted.organisation.admin_header, f"{home}/settings")
+    await page.get_by_label("Four eyes").check()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("Four eyes")).to_be_checked()
+    await page.goto(f"{home}/baselines")
+    await page.get_by_label("Name").first.fill("the new way")
+    await page.get_by_role("button", name="Capture").click()
+    await page.wait_for_url("**/baselines/*")
+    await page.goto(f"{home}/baselines")
+    waiting = page.locator("section", has_text="Waits for a second person")
+    await expect(waiting.get_by_role("button", name="Withdraw")).to_be_visible()
+    await expect(waiting.get_by_role("button", name="Approve")).to_have_count(0)
+
+    second = await open_page(await header_of("operator"), f"{home}/baselines")
+    waiting = second.locator("section", has_text="Waits for a second person")
+    await waiting.get_by_label("Reason").fill("seen it")
+    await waiting.get_by_role("button", name="Approve").click()
+    await expect(waiting).to_have_count(0)
+    baselines = (await drifted.api.request("GET", "/api/baselines"))["value"]
+    assert {one["version"]: one["active"] for one in baselines} == {2: True, 1: False}
+
+
+async def test_a_platform_operator_enters_and_leaves(
+    drifted: Watched, open_page: OpenPage, settings: Any
+) -> None:
+    page = await open_page(operator_header(settings), "/platform")
+    await page.goto(f"/t/{drifted.tenant_id}/findings")
+    banner = page.get_by_role("note").filter(has_text="as platform operator")
+    await expect(banner).to_be_visible()
+    await banner.get_by_role("link", name="Leave").click()
+    await page.wait_for_url("**/platform")
+    await expect(banner).to_have_count(0)
+    await expect(page.get_by_role("navigation", name="Tenant")).to_have_count(0)
+    entries = (await drifted.api.request("GET", "/api/audit?action=platform"))["value"]
+    assert [one["actorName"] for one in entries] == ["Pia"]
+
+
+async def test_a_finding_on_paper_has_no_buttons(drifted: Watched, open_page: OpenPage) -> None:
+    (finding,) = await drifted.findings("?severity=high&status=open")
+    path = f"/t/{drifted.tenant_id}/findings/{finding['id']}"
+    page = await open_page(drifted.organisation.admin_header, path)
+    await expect(page.locator(".diff")).to_be_visible()
+    await page.emulate_media(media="print")
+    await expect(page.get_by_role("heading", name="What it means")).to_be_visible()
+    await expect(page.locator(".diff")).to_be_visible()
+    for hidden in ("header.top", "nav.side", "main form"):
+        for one in await page.locator(hidden).all():
+            await expect(one).to_be_hidden()
