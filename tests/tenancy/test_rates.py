@@ -205,7 +205,7 @@ async def test_storage_that_hangs_up_locks_nobody_out_and_lets_no_flood_in(
         assert await served(rates, store, 4 * LIMIT) == 0
     assert time.monotonic() - started < 20
     told = [one for one in caplog.records if one.name == "tenancy.rates"]
-    assert [(one.message, one.__dict__["tenant_id"]) for one in told] == [
+    assert [(one.message, vars(one)["tenant_id"]) for one in told] == [
         ("requests are counted alone", store.tenant_id)
     ]
 
