@@ -59,8 +59,7 @@ class SigningKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authority = settings.authority_host
-        self._origins = {origin_of(self._authority)}
-        self._origins |= {origin_of(one) for one in settings.issuers if one.endswith("/v2.0")}
+        self._origins = {origin_of(one) for one in settings.issuers if one.endswith("/v2.0")}
         self._transport = transport
         self._clock = clock
         self._keys: dict[str, SigningKey] = {}
