@@ -64,14 +64,11 @@ class BearerTokens:
 
     def _check_issuer(self, claims: Mapping[str, Any], key: SigningKey) -> None:
         """The issuer is this cloud's for the directory that the token names, and the key is one for that directory."""
-        directory = claims["tid"]
-        issuers = {
-            one.replace("{tenantid}", directory) if isinstance(directory, str) else ""
-            for one in self._settings.issuers
-        }
+        directory = str(claims["tid"])
+        issuers = [one.replace("{tenantid}", directory) for one in self._settings.issuers]
         if claims["iss"] not in issuers:
             raise _refused("its issuer is not Entra ID for its directory")
-        if key.issuer and key.issuer.replace("{tenantid}", str(directory)) not in issuers:
+        if key.issuer and key.issuer.replace("{tenantid}", directory) not in issuers:
             raise _refused("its key is not for its directory")
 
 
@@ -94,7 +91,9 @@ def _key_id(token: str) -> str:
         raise _refused("it is no JSON Web Token") from error
     if header.get("alg") != ALGORITHM:
         raise _refused(f"only {ALGORITHM} counts as a signature")
-    return str(header.get("kid", ""))
+    if not header.get("kid"):
+        raise _refused("it does not say which key it is signed with")
+    return str(header["kid"])
 
 
 def _decode(token: str, key: SigningKey, audiences: frozenset[str]) -> Mapping[str, Any]:

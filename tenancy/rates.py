@@ -58,7 +58,7 @@ class Rates:
     def __init__(self, limit: int, patience: float = PATIENCE) -> None:
         self._limit = limit
         self._patience = patience
-        self._block = max(1, int(limit * BLOCK))
+        self._block = int(limit * BLOCK)  # no limit that may be set is so low that this is none
         self._alone = int(limit * ALONE)
         self._window = 0
         self._shares: dict[tuple[TenantId, str], _Share] = {}
@@ -143,7 +143,7 @@ class Rates:
 
 
 def _window(now: datetime) -> int:
-    return int(now.timestamp() // WINDOW_SECONDS)
+    return int(now.timestamp()) // WINDOW_SECONDS
 
 
 def _read(row: Row | None, window: int) -> tuple[int, int]:

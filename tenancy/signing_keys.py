@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,12 +59,11 @@ class SigningKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authority = settings.authority_host
-        self._origins = {origin_of(self._authority)}
-        self._origins |= {origin_of(one) for one in settings.issuers if one.endswith("/v2.0")}
+        self._origins = {origin_of(one) for one in settings.issuers if one.endswith("/v2.0")}
         self._transport = transport
         self._clock = clock
         self._keys: dict[str, SigningKey] = {}
-        self._read_at = self._next_try = float("-inf")
+        self._read_at = self._next_try = -math.inf
         self._turn = asyncio.Lock()
 
     async def find(self, key_id: str) -> SigningKey | None:
@@ -72,7 +72,7 @@ class SigningKeys:
             return self._keys[key_id]
         async with self._turn:
             now = self._clock()
-            if now >= self._next_try and not (self._is_fresh() and key_id in self._keys):
+            if now >= self._next_try:  # nor did whoever had the turn before have it read
                 await self._read_again(now)
             if now - self._read_at > LONGEST_USE:
                 raise Unavailable(
@@ -88,7 +88,8 @@ class SigningKeys:
             async with asyncio.timeout(BUDGET):
                 self._keys = await self._read()
         except (DriftError, TimeoutError) as error:
-            logger.warning("signing keys could not be read", extra={"reason": str(error)})
+            reason = str(error) or "it took too long"
+            logger.warning("signing keys could not be read", extra={"reason": reason})
             self._next_try = now + FAILURE_SECONDS
             return
         self._read_at = now

@@ -134,9 +134,9 @@ class TenantStore:
         self,
         table: Table,
         *,
+        limit: int,
         prefix: str = "",
         after: str = "",
-        limit: int = PAGE_LIMIT,
         columns: Sequence[str] = (),
     ) -> tuple[list[Row], str]:
         """Up to `limit` rows in key order, and the key to pass as `after` for the next ones ('' at the end)."""

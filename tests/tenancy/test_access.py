@@ -203,6 +203,16 @@ async def test_nobody_governs_what_is_deleted_or_absent(
     assert await actions(context) == []
 
 
+@pytest.mark.parametrize("application", [False, True])
+async def test_who_acts_is_known_as_a_person_or_an_application(
+    deployment: Deployment, context: TenantContext, operator: Principal, application: bool
+) -> None:
+    """An application is no second person: it approves nothing."""
+    principal = replace(operator, application=application)
+    inside = await enter(deployment, principal, context.tenant.tenant_id, now=NOW)
+    assert inside.actor == Actor(operator.key, operator.name, application)
+
+
 async def test_app_role_lets_in_where_the_tenant_allows_it(
     deployment: Deployment, context: TenantContext
 ) -> None:

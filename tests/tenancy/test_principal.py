@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from errors import Unauthenticated
-from settings import Settings, read_settings
+from settings import Settings
 from tenancy.principal import PERSONAL_ACCOUNTS, read_principal
+from tests.tenancy.sign_in import BOTH, LONG_OID, LONG_TID, OID, SETTINGS, TID, header
 
-TID = "11111111-1111-4111-8111-111111111111"
-OID = "22222222-2222-4222-8222-222222222222"
-LONG_TID = "http://schemas.microsoft.com/identity/claims/tenantid"
 LONG_SUB = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier"
-LONG_OID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
 
 @pytest.fixture
 def settings() -> Settings:
-    environment = {
-        "DRIFT_STORAGE_CONNECTION_STRING": "x",
-        "DRIFT_KEY_VAULT_URL": "https://vault.example",
-        "DRIFT_PLATFORM_DIRECTORY_ID": TID,
-        "WEBSITE_AUTH_ENABLED": "True",
-    }
-    return read_settings(environment)
-
-
-def header(*claims: tuple[str, str], **members: Any) -> tuple[str, str]:
-    document = {"auth_typ": "aad", "claims": [{"typ": t, "val": v} for t, v in claims], **members}
-    return ("X-MS-CLIENT-PRINCIPAL", base64.b64encode(json.dumps(document).encode()).decode())
-
-
-BOTH = (("tid", TID), ("oid", OID))
+    return SETTINGS
 
 
 def test_short_and_long_claim_names_are_one_principal(settings: Settings) -> None:

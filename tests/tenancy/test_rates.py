@@ -6,16 +6,21 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
-from errors import Throttled
+from errors import Throttled, Unavailable
+from settings import MOST_REQUESTS
 from tenancy.ids import TenantId
-from tenancy.rates import ALONE, BLOCK, PREFIX, WINDOW_SECONDS, Rates
+from tenancy.rates import ALONE, BLOCK, MOST_TRIES, PREFIX, WINDOW_SECONDS, Rates
+from tenancy.rows import Row
 from tenancy.store import Table, Tables, TenantStore
-from tests.listener import listening
+from tests.listener import Listener, listening
 
 NOW = datetime(2026, 11, 27, 12, 0, 15, tzinfo=UTC)
 LIMIT = 200
@@ -38,11 +43,65 @@ async def served(
     return sum(await asyncio.gather(*(one() for _ in range(tries))))
 
 
+class Disturbed:
+    """A tenant's store in which something happens right after every look at a row."""
+
+    def __init__(self, store: TenantStore, act: Callable[[], Awaitable[None]]) -> None:
+        self.tenant_id = store.tenant_id
+        self.insert, self.update = store.insert, store.update
+        self._store = store
+        self._act = act
+
+    async def find(self, table: Table, key: str) -> Row | None:
+        row = await self._store.find(table, key)
+        await self._act()
+        return row
+
+
+def overtaken(store: TenantStore, times: int) -> Any:
+    """Another instance is quicker, so many times, and takes two requests each time."""
+    window, left = int(NOW.timestamp()) // WINDOW_SECONDS, times
+
+    async def overtake() -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            taken = 2 * (times - left)
+            await store.put(Table.USAGE, PREFIX + "ada", {"window": window, "taken": taken})
+
+    return Disturbed(store, overtake)
+
+
+def down(store: TenantStore) -> Any:
+    async def fail() -> None:
+        raise Unavailable("down")
+
+    return Disturbed(store, fail)
+
+
+@asynccontextmanager
+async def hanging_up() -> AsyncIterator[tuple[TenantStore, Listener]]:
+    """A store whose host hangs up."""
+    async with listening() as listener:
+        connection = (
+            "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=eA==;"
+            f"TableEndpoint=http://localhost:{listener.port}/devstoreaccount1"
+        )
+        tables = Tables(TableServiceClient.from_connection_string(connection, retry_total=0))
+        try:
+            yield TenantStore(tables, TenantId(str(uuid.uuid4()))), listener
+        finally:
+            await tables.close()
+
+
 async def test_one_instance_serves_exactly_the_limit(store: TenantStore) -> None:
     rates = Rates(LIMIT, PATIENCE)
     assert await served(rates, store, LIMIT + 50) == LIMIT
-    with pytest.raises(Throttled, match="more than 200 requests") as refused:
+    with pytest.raises(Throttled) as refused:
         await rates.admit(store, "ada", now=NOW)
+    assert refused.value.message == (
+        "You made more than 200 requests in a minute. Try again in 45 s."
+    )
     assert refused.value.retry_after == 45
     with pytest.raises(Throttled):
         rates.check(store.tenant_id, "ada", now=NOW)
@@ -111,27 +170,61 @@ async def test_few_requests_cost_storage_nothing_and_many_a_call_in_ten_a_hundre
     assert calls() == before  # a flood that is refused reaches no storage
 
 
+async def test_every_instance_that_is_overtaken_tries_again(tables: Tables) -> None:
+    """Nobody is refused while there is something to take."""
+    tenant_id = TenantId(str(uuid.uuid4()))
+    few = int(LIMIT * ALONE) + 1
+    wave = (served(Rates(LIMIT, PATIENCE), TenantStore(tables, tenant_id), few) for _ in range(5))
+    assert await asyncio.gather(*wave) == [few] * 5
+
+
+async def test_one_that_is_overtaken_every_time_is_told_to_try_again(store: TenantStore) -> None:
+    few, rates = int(LIMIT * ALONE), Rates(LIMIT, PATIENCE)
+    assert await served(rates, store, few) == few
+    with pytest.raises(Throttled) as refused:
+        await rates.admit(overtaken(store, MOST_TRIES), "ada", now=NOW)
+    assert refused.value.message == "Too many requests at once. Try again in a second."
+    assert refused.value.retry_after == 1
+    await rates.admit(overtaken(store, MOST_TRIES - 1), "ada", now=NOW)
+    others = 2 * (MOST_TRIES - 1)
+    row = await store.get(Table.USAGE, PREFIX + "ada")
+    assert row.values["taken"] == others + few + LIMIT * BLOCK
+
+
 async def test_storage_that_hangs_up_locks_nobody_out_and_lets_no_flood_in(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with listening() as listener:
-        connection = (
-            "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=eA==;"
-            f"TableEndpoint=http://localhost:{listener.port}/devstoreaccount1"
-        )
-        tables = Tables(TableServiceClient.from_connection_string(connection, retry_total=0))
-        store = TenantStore(tables, TenantId(str(uuid.uuid4())))
-        rates = Rates(LIMIT, 2.0)
-        started = time.monotonic()
-        try:
-            assert await served(rates, store, 5 * LIMIT) == LIMIT
-        finally:
-            await tables.close()
-        assert time.monotonic() - started < 20  # waited for once, not in each request
-        assert listener.calls
-        assert [one.message for one in caplog.records if one.name == "tenancy.rates"] == [
-            "requests are counted alone"
-        ]
+    rates = Rates(LIMIT, 2.0)
+    started = time.monotonic()
+    async with hanging_up() as (store, listener):
+        assert await served(rates, store, LIMIT) == LIMIT
+        calls = listener.calls
+        assert calls
+        assert await served(rates, store, 1) == 0
+        assert listener.calls == calls  # waited for once, not in each request
+        assert await served(rates, store, 4 * LIMIT) == 0
+    assert time.monotonic() - started < 20
+    told = [one for one in caplog.records if one.name == "tenancy.rates"]
+    assert [(one.message, vars(one)["tenant_id"]) for one in told] == [
+        ("requests are counted alone", store.tenant_id)
+    ]
+
+
+async def test_storage_that_fails_at_the_limit_brings_nothing_more(store: TenantStore) -> None:
+    rates = Rates(LIMIT, PATIENCE)
+    assert await served(rates, store, LIMIT) == LIMIT
+    assert await served(rates, down(store), 1) == 0
+    assert await served(rates, store, 1) == 0  # nor when it is back: this minute is over
+
+
+async def test_storage_that_fails_beyond_the_limit_brings_nothing_more(store: TenantStore) -> None:
+    """More than the limit was served, for the row was lost meanwhile."""
+    rates = Rates(LIMIT, PATIENCE)
+    assert await served(rates, store, LIMIT) == LIMIT
+    await store.delete(Table.USAGE, PREFIX + "ada")
+    block = int(LIMIT * BLOCK)
+    assert await served(rates, store, block) == block
+    assert await served(rates, down(store), LIMIT) == 0
 
 
 async def test_row_of_a_clock_that_is_wrong_locks_nobody_out(store: TenantStore) -> None:
@@ -140,16 +233,16 @@ async def test_row_of_a_clock_that_is_wrong_locks_nobody_out(store: TenantStore)
         await store.put(Table.USAGE, PREFIX + "ada", {"window": wrong, "taken": LIMIT})
         assert await served(Rates(LIMIT, PATIENCE), store, LIMIT + 1) == LIMIT
     await store.put(Table.USAGE, PREFIX + "ada", {"window": window + 1, "taken": LIMIT})
-    ahead = await served(
-        Rates(LIMIT, PATIENCE), store, LIMIT
-    )  # another instance's clock is a little ahead
-    assert ahead == LIMIT * ALONE
+    # Another instance's clock is a little ahead.
+    assert await served(Rates(LIMIT, PATIENCE), store, LIMIT) == LIMIT * ALONE
 
 
 async def test_instance_whose_clock_was_put_right_begins_anew(store: TenantStore) -> None:
-    rates = Rates(LIMIT, PATIENCE)
-    await served(rates, store, LIMIT, now=NOW + timedelta(days=1))
-    assert await served(rates, store, LIMIT + 1) == LIMIT
+    for ahead in (timedelta(days=1), timedelta(minutes=2)):
+        rates = Rates(LIMIT, PATIENCE)
+        await served(rates, store, LIMIT, now=NOW + ahead)
+        assert await served(rates, store, LIMIT + 1) == LIMIT
+        await store.delete(Table.USAGE, PREFIX + "ada")
 
 
 async def test_request_of_the_last_minute_brings_no_second_share(store: TenantStore) -> None:
@@ -171,7 +264,7 @@ def test_requests_outside_of_tenants_are_counted_in_memory() -> None:
     rates.check_outside("eve", now=NOW + timedelta(seconds=WINDOW_SECONDS))
 
 
-@pytest.mark.parametrize("limit", [20, 33, 1_000_000])
+@pytest.mark.parametrize("limit", [33, *MOST_REQUESTS])
 async def test_any_limit_that_may_be_set_is_kept(store: TenantStore, limit: int) -> None:
     tries = min(limit, 2000) + 1
     assert await served(Rates(limit, PATIENCE), store, tries) == min(limit, tries)

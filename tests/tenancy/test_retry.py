@@ -150,6 +150,18 @@ async def test_service_that_says_when_is_obeyed(time: Time, status: int) -> None
     assert time.slept == [7, 1.0]
 
 
+async def test_throttling_is_in_the_log_and_other_failures_are_not(
+    time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = [answer(503), answer(429, headers={"Retry-After": "7"}), ServiceRequestError("x")]
+    assert await call_with_retry(failing(*errors), service="Key Vault") == "done"
+    told = [vars(one) for one in caplog.records if one.name == "tenancy.retry"]
+    names = ("levelname", "message", "service", "wait")
+    assert [tuple(one[name] for name in names) for one in told] == [
+        ("WARNING", "throttled", "Key Vault", 7.0)
+    ]
+
+
 async def test_error_that_came_without_an_answer_says_nothing_of_when(time: Time) -> None:
     error = HttpResponseError("no")
     error.status_code = 503

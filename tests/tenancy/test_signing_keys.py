@@ -23,7 +23,16 @@ from tenancy.signing_keys import (
     SigningKeys,
 )
 from tests.listener import listening
-from tests.tenancy.tokens import STRANGER, Time, confirm, forge, key_requests, mint, refuse
+from tests.tenancy.tokens import (
+    STRANGER,
+    UNLISTED,
+    Time,
+    confirm,
+    forge,
+    key_requests,
+    mint,
+    refuse,
+)
 
 
 async def test_keys_are_read_once_for_many_tokens(
@@ -44,7 +53,7 @@ async def test_rotated_key_is_learned_and_a_withdrawn_one_forgotten(
     new = await mint(azure, principal)
     time.now += UNKNOWN_KEY_SECONDS
     assert await confirm(tokens, principal, new) == principal
-    await refuse(tokens, principal, old, "does not list")
+    await refuse(tokens, principal, old, UNLISTED)
 
 
 async def test_withdrawn_key_counts_an_hour_at_most(
@@ -56,7 +65,7 @@ async def test_withdrawn_key_counts_an_hour_at_most(
     time.now += FRESH_SECONDS - 1
     assert await confirm(tokens, principal, old) == principal
     time.now += 1
-    await refuse(tokens, principal, old, "does not list")
+    await refuse(tokens, principal, old, UNLISTED)
 
 
 async def test_unknown_keys_have_the_list_read_once_an_interval(
@@ -68,7 +77,7 @@ async def test_unknown_keys_have_the_list_read_once_an_interval(
     for requests in (0, 2):
         for _ in range(20):
             forged = forge(good, STRANGER, "RS256", kid=uuid.uuid4().hex)
-            await refuse(tokens, principal, forged, "does not list")
+            await refuse(tokens, principal, forged, UNLISTED)
         assert await key_requests(azure) == requests
         time.now += UNKNOWN_KEY_SECONDS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,21 @@ async def test_stored_row_says_whose_it_is_and_of_which_write(
     }
 
 
+async def test_rows_are_read_a_thousand_at_a_time_to_the_last(
+    store: TenantStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def page(_: TenantStore, table: Table, **options: Any) -> tuple[list[str], str]:
+        asked.append((table, options))
+        return {"": (["a", "b"], "b"), "b": (["c"], "")}[options["after"]]
+
+    monkeypatch.setattr(TenantStore, "page", page)
+    assert [row async for row in store.rows(Table.PACK, columns=["n"])] == ["a", "b", "c"]
+    options = {"prefix": "", "limit": 1000, "columns": ["n"]}
+    assert asked == [(Table.PACK, {**options, "after": after}) for after in ("", "b")]
+
+
 async def test_ranges_and_pages(store: TenantStore) -> None:
     keys = [f"a.{number:04d}" for number in range(1205)]
     assert await store.put_all(Table.PACK, ((key, {"n": 1}) for key in keys)) == 1205
@@ -133,16 +149,10 @@ async def test_rows_go_on_page_after_page(
     store: TenantStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "PAGE_LIMIT", 2)
-    for key in ("a", "b.1", "b.2", "b.3", "b.4", "c"):
+    keys = ["0", "a", "b.1", "b.2", "b.3", "b.4", "c"]
+    for key in keys:
         await store.insert(Table.PACK, key, {"n": 1, "m": 2})
-    assert [row.key async for row in store.rows(Table.PACK)] == [
-        "a",
-        "b.1",
-        "b.2",
-        "b.3",
-        "b.4",
-        "c",
-    ]
+    assert [row.key async for row in store.rows(Table.PACK)] == keys
     assert [row.key async for row in store.rows(Table.PACK, after="b.2")] == ["b.3", "b.4", "c"]
     narrow = [row async for row in store.rows(Table.PACK, prefix="b.", columns=["m"])]
     assert [(row.key, row.values) for row in narrow] == [(f"b.{n}", {"m": 2}) for n in range(1, 5)]
@@ -154,13 +164,11 @@ async def test_page_of_one_row_and_the_last_one(store: TenantStore) -> None:
     for key in ("a", "b", "c"):
         await store.insert(Table.PACK, key, {})
     cursor, seen = "", []
-    while True:
+    for _ in range(3):
         page, cursor = await store.page(Table.PACK, after=cursor, limit=1)
         seen.append([row.key for row in page])
-        if not cursor:
-            break
-    assert seen == [["a"], ["b"], ["c"]]
-    whole, cursor = await store.page(Table.PACK)
+    assert (seen, cursor) == ([["a"], ["b"], ["c"]], "")
+    whole, cursor = await store.page(Table.PACK, limit=10)
     assert ([row.key for row in whole], cursor) == (["a", "b", "c"], "")
     exact, cursor = await store.page(Table.PACK, limit=3)
     assert ([row.key for row in exact], cursor) == (["a", "b", "c"], "")

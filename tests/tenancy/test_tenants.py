@@ -173,27 +173,6 @@ async def put(tables: Tables, tenant_id: TenantId, **members: Any) -> Tenant:
     return replace(tenant, etag=etag)
 
 
-async def test_every_tenant_is_met_once_in_order(
-    tables: Tables, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = sorted(
-        [await put(tables, new_tenant_id("zz")) for _ in range(3)], key=lambda one: one.tenant_id
-    )
-    await TenantStore(tables, made[1].tenant_id).put(Table.TENANT, "another row", {"x": 1})
-    before, ids = made[0].tenant_id[:-1], [one.tenant_id for one in made]
-    page, cursor = await registry.page(after=before, limit=3)
-    assert (page, cursor) == (made, "")
-    pages = []
-    while True:
-        page, before = await registry.page(after=before, limit=1)
-        pages.append([one.tenant_id for one in page])
-        if not before:
-            break
-    assert pages == [[one] for one in ids]
-    met = [one async for one in registry.tenants()]
-    assert [one for one in met if one.tenant_id in ids] == made
-
-
 async def test_tenants_are_read_page_after_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand at a time, from the first to the last."""
     asked = []
@@ -205,6 +184,25 @@ async def test_tenants_are_read_page_after_page(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Registry, "page", page)
     assert [one async for one in Registry(SimpleNamespace()).tenants()] == ["a", "b", "c"]
     assert asked == [("", 1000), ("b", 1000)]
+
+
+async def test_every_tenant_is_met_once_in_order(
+    tables: Tables, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sorted(
+        [await put(tables, new_tenant_id("zz")) for _ in range(3)], key=lambda one: one.tenant_id
+    )
+    await TenantStore(tables, made[1].tenant_id).put(Table.TENANT, "another row", {"x": 1})
+    before, ids = made[0].tenant_id[:-1], [one.tenant_id for one in made]
+    page, cursor = await registry.page(after=before, limit=3)
+    assert (page, cursor) == (made, "")
+    pages = []
+    for _ in ids:
+        page, before = await registry.page(after=before, limit=1)
+        pages.append([one.tenant_id for one in page])
+    assert (pages, before) == ([[one] for one in ids], "")
+    met = [one async for one in registry.tenants()]
+    assert [one for one in met if one.tenant_id in ids] == made
 
 
 class Asked:
@@ -294,6 +292,19 @@ async def test_tenant_is_open_to_members_or_not(
     opened = status in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}
     assert await registry.is_open(tenant.tenant_id) is opened
     assert await registry.is_open(new_tenant_id()) is False
+
+
+async def test_signing_secret_is_the_one_that_was_set_last(
+    tables: Tables, registry: Registry
+) -> None:
+    client = await tables.client(PLATFORM)
+    await client.delete_entity("deployment", "signing")
+    assert await registry.signing_secret() == ""
+    for name in ("first", "second"):
+        await registry.set_signing_secret(name)
+        assert await registry.signing_secret() == name
+    row = {"PartitionKey": "deployment", "RowKey": "signing", "secret_name": "second"}
+    assert dict(await client.get_entity("deployment", "signing")) == row
 
 
 async def test_last_tick_is_remembered(tables: Tables, registry: Registry) -> None:

@@ -317,15 +317,27 @@ async def test_everybody_known_is_met_once_in_order(inside: TenantContext) -> No
     seen = by_key["0" * 40].seen
     assert seen is not None
     assert seen.at == NOW
-    for limit in (1, 2, 3, 5):
+    for limit in (1, 2, 3, 4, 5):
         met, cursor = [], ""
-        while True:
+        for _ in range(-(-len(whole) // limit)):
             page, cursor = await page_known(inside.store, after=cursor, limit=limit)
             met += page
-            if not cursor:
-                break
-        assert met == whole
+        assert (met, cursor) == (whole, "")
     assert await page_known(inside.store, after="g", limit=1) == ([], "")
+
+
+async def test_page_of_those_known_goes_on_while_either_list_does(inside: TenantContext) -> None:
+    users = await fill(inside)
+    await inside.store.delete(Table.USER, "seen.0")
+    page, cursor = await page_known(inside.store, after="", limit=2)
+    assert ([one.user for one in page], cursor) == (users[:2], users[1].key)
+    for user in users:
+        await inside.store.delete(Table.USER, user.key)
+    visits = Sightings()
+    for key in ("a", "b", "c"):
+        await visits.record(inside.store, Actor(key, "N"), Role.VIEWER, Way.USER, now=NOW)
+    page, cursor = await page_known(inside.store, after="", limit=2)
+    assert ([(one.key, one.user) for one in page], cursor) == ([("a", None), ("b", None)], "b")
 
 
 def test_other_rows_of_the_table_sort_behind_the_users() -> None:
