@@ -168,7 +168,7 @@ async def post_edit(tenant: Operator, baseline_id: RowKey, form: TheForm, now: N
         note=form.text("note"),
         activate=form.text("activate") == "yes",
     )
-    made = await edit_baseline(tenant, baseline_id, body.to_edit(), etag=form.text("etag"), now=now)
+    made = await edit_baseline(tenant, baseline_id, body.to_edit(), etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/baselines/{made.baseline_id}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
+from api.access import required_etag
 from api.shapes import Shape
 from errors import Invalid
 
@@ -29,16 +31,24 @@ class Form:
             raise Invalid(f"Send {name} once.", field=name)
         return found[0].strip() if found else ""
 
+    def etag(self) -> str:
+        """The ETag of what the page showed, which a change is about; as strict as If-Match is in the API."""
+        text = self.text("etag")
+        if text in {"", "*"}:  # would change what nobody looked at
+            raise Invalid(
+                "Load the page again: the form does not say what it showed.", field="etag"
+            )
+        return required_etag(text)
+
     def every(self, name: str) -> list[str]:
         return [value for field, value in self._fields if field == name]
 
     def number(self, name: str) -> int | None:
         """The field's whole number, None when it is empty: bodies of the API take no text for one. Raises Invalid."""
         text = self.text(name)
-        try:
-            return int(text) if text else None
-        except ValueError:
-            raise Invalid(f"{name} must be a whole number.", field=name) from None
+        if text and not re.fullmatch(r"[0-9]{1,9}", text):
+            raise Invalid(f"{name} must be a whole number.", field=name)
+        return int(text) if text else None
 
     def lines(self, name: str) -> list[str]:
         """One entry a line of a text area."""

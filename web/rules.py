@@ -119,13 +119,13 @@ async def post(tenant: Operator, form: TheForm, now: Now) -> Response:
 @router.post("/{rule_id}")
 async def post_change(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
     _, rule = _rule(tenant, form, rule_id, now)
-    await change_rule(tenant, rule, etag=form.text("etag"), now=now)
+    await change_rule(tenant, rule, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/rules#rule-{rule_id}")
 
 
 @router.post("/{rule_id}/delete")
 async def post_deletion(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
-    await delete_rule(tenant, rule_id, etag=form.text("etag"), now=now)
+    await delete_rule(tenant, rule_id, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/rules")
 
 
