@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2 as httpx
@@ -143,8 +144,9 @@ def cast(own: Planted, shut: dict[str, Watched], settings: Settings) -> Cast:
 
 @pytest.fixture(scope="session")
 async def wire(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that brings no headers of its own."""
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+    """A client that brings no headers of its own, and keeps no cookie: nobody stays signed in."""
+    nothing = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    async with httpx.AsyncClient(base_url=url, timeout=60, cookies=nothing) as client:
         yield client
 
 

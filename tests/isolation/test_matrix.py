@@ -11,8 +11,8 @@ import pytest
 
 from tenancy.store import Table
 from tests.isolation.cast import Cast
-from tests.isolation.conftest import Settle, WatchNew
-from tests.isolation.planted import MEMBERS, Planted, bare, readable, renew, shown
+from tests.isolation.conftest import Settle
+from tests.isolation.planted import MEMBERS, Planted, readable, renew, shown
 from tests.isolation.policy import CHILD_IDS, LINES, REACHED, ROLES, Line
 from tests.isolation.watch import Watch
 
@@ -60,7 +60,7 @@ async def refused(watch: Watch, cast: Cast, foreign: Planted, line: Line, role: 
 
 
 @pytest.mark.parametrize("line", ACCESSED, ids=named)
-async def test_b01_c01_c02_nobody_gets_further_than_the_policy_says(
+async def test_b01_b18_c01_c02_nobody_gets_further_than_the_policy_says(
     watch: Watch, cast: Cast, foreign: Planted, line: Line
 ) -> None:
     roles = [role for role in ROLES if not line.lets_in(role)]
@@ -87,25 +87,25 @@ async def test_b02_b07_b08_ids_of_others_are_as_good_as_none(
                 assert (case, there.status_code) == (case, line.answers[role])
             elif place == "path":
                 assert (case, there.status_code) == (case, 404)
-            elif place == "body":  # 412: it was made for another state, whatever it names
+            elif place != "query":  # 412: it was made for another state, whatever it names
                 assert there.status_code in {404, 412}, case
-            assert (case, shown(there)) == (case, shown(gone))
+            assert (case, shown(there, sent=theirs)) == (case, shown(gone, sent=absent(theirs)))
 
 
 async def test_b05_lists_hold_nothing_of_others(watch: Watch, cast: Cast, own: Planted) -> None:
     for line in LINES.values():
         if line.method == "GET" and line.lets_in("admin"):
             answer = await watch.ask(line, own.ids, cast.headers("admin", own))
-            assert answer.status_code == 200, (line.name, answer.text)
+            assert answer.status_code in {200} | line.also, (line.name, answer.text)
 
 
 async def end_to_end(
-    wire: httpx.AsyncClient, cast: Cast, planted: Planted, role: str
+    wire: httpx.AsyncClient, cast: Cast, planted: Planted, role: str, *, pages: bool
 ) -> Mapping[str, int]:
     """The statuses of all routes that are open to a role, with good requests in the policy's order."""
     found = {}
     for line in LINES.values():
-        if line.lets_in(role):
+        if line.lets_in(role) and line.is_page == pages:
             made = line.request(planted.ids | {"tenant_id": cast.target(role, planted)})
             made["headers"] |= cast.headers(role, planted)
             answer = await wire.request(**made)
@@ -120,18 +120,16 @@ async def test_policy_lets_in_whom_it_says(
     cast: Cast,
     lodging: Planted,
     settle: Settle,
-    watch_new: WatchNew,
     role: str,
 ) -> None:
     """The twin of the refusals: the same requests reach what they are for."""
-    if role == "outside":  # a platform operator ends the tenant
-        tenant = bare(await watch_new(role), role)
-    else:
-        tenant = await settle() if role == "inside" else lodging
+    # A platform operator ends the tenant. From outside the API shows it nothing of what is in one.
+    tenant = await settle() if role in {"inside", "outside"} else lodging
+    for pages in (True, False):
         await renew(tenant)
-    statuses = await end_to_end(wire, cast, tenant, role)
-    done = [name for name, status in statuses.items() if status < 300]
-    assert len(done) > len(statuses) / 2
+        statuses = await end_to_end(wire, cast, tenant, role, pages=pages)
+        done = [name for name, status in statuses.items() if status < 300]
+        assert len(done) > len(statuses) / 2
 
 
 def test_every_id_of_the_policy_is_one_that_is_tried() -> None:
