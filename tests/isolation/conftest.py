@@ -192,7 +192,7 @@ async def watch(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long storage and vault are waited for is tested elsewhere; here it would only take time."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
-    monkeypatch.setitem(retry.call_with_retry.__kwdefaults__, "budget", 1.0)
+    monkeypatch.setitem(retry.call_with_retry.__kwdefaults__, "budget", 0.4)
 
 
 @pytest.fixture
