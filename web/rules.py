@@ -87,6 +87,7 @@ async def post_new_preview(
     tenant: Operator, rule_id: RowKey, request: Request, form: TheForm, now: Now
 ) -> Response:
     """What it would have hidden if it had said this, and the button that makes it say so."""
+    await get_rule(tenant.store, rule_id)
     return await _preview(tenant, request, form, now, rule_id)
 
 
@@ -105,7 +106,7 @@ async def _preview(
         number=len(affected),
         days=PREVIEW_DAYS,
         changed=rule_id,
-        etag=form.text("etag"),
+        etag=form.etag() if rule_id else "",
     )
 
 

@@ -183,8 +183,9 @@ async def test_b11_deleting_again_tells_nothing(
             assert len({one.content for one in answers}) == 1
 
 
+@pytest.mark.parametrize("path", ["/api/settings", "/t/{}/settings"])
 async def test_b12_absent_and_foreign_cost_the_same(
-    shaky: Shaky, watch: Watch, cast: Cast, foreign: Planted
+    shaky: Shaky, watch: Watch, cast: Cast, foreign: Planted, path: str
 ) -> None:
     """No clock: storage is asked the same number of times, so the time can tell nothing either."""
     tables = shaky.proxies[0]
@@ -192,7 +193,7 @@ async def test_b12_absent_and_foreign_cost_the_same(
     async def cost(role: str, tenant_id: str) -> int:
         headers = cast.headers(role, foreign) | {"X-Tenant-Id": tenant_id}
         tables.asked.clear()
-        answer = await shaky.client.get("/api/settings", headers=headers)
+        answer = await shaky.client.get(path.format(tenant_id), headers=headers)
         assert watch.look(answer).status_code == 404
         return len(tables.asked)
 

@@ -23,8 +23,10 @@ from tests.isolation.watch import Watch
 CHANGES = [line for line in LINES.values() if line.changes and line.is_page]
 PAGES = [line for line in LINES.values() if line.is_page and "{tenant_id}" in line.path]
 FORMS = [line for line in LINES.values() if line.form is not None]
-WITH_ETAG = [line for line in FORMS if "etag" in (line.form or {})]
-ODD_TEXTS = ("", "\x00", "x" * 20_000, "-1", "<script>alert(1)</script>", "../../x")
+WITH_ETAG = [
+    line for line in FORMS if "etag" in (line.form or {}) and not line.path.endswith("/preview")
+]
+ODD_TEXTS = ("", "\x00", "x" * 20_000, "<script>alert(1)</script>", "../../x|0")
 OWN_HEADERS = ("X-Requested-With", "X-Tenant-Id")
 
 
