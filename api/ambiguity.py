@@ -33,7 +33,7 @@ async def require_unambiguous(request: Request) -> None:
         raise Invalid(f"There is no query parameter {name[:100]!r} here.", field=name[:100])
     body = await request.body()  # FastAPI has read it, and keeps it
     if body:  # whatever its content type says: FastAPI takes more than one for JSON
-        _check_members(body)
+        check_members(body)
 
 
 def _known(route: APIRoute) -> frozenset[str]:
@@ -48,7 +48,8 @@ def every(dependant: Dependant) -> Iterator[Dependant]:
         yield from every(inner)
 
 
-def _check_members(body: bytes) -> None:
+def check_members(body: bytes) -> None:
+    """Raises Invalid for JSON in which a member comes twice, or with half a character in it."""
     try:
         json.loads(body, object_pairs_hook=_once)
         text = json.dumps(json.loads(body), ensure_ascii=False) if _SURROGATE.search(body) else ""

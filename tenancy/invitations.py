@@ -19,6 +19,7 @@ from tenancy.audit import Actor, record
 from tenancy.principal import Principal
 from tenancy.roles import Role
 from tenancy.rows import Row, Value
+from tenancy.sightings import Way, find_sighting
 from tenancy.store import Operation, Table, TenantStore, Write
 from tenancy.tenants import Registry, Tenant, User, UserKind, read_user
 
@@ -137,7 +138,7 @@ async def accept(
     if row is None:
         raise NotFound(NO_INVITATION)
     invitation = _read(row)
-    if not await _is_good(store, invitation, principal, now):
+    if not await _is_good(store, tenant, invitation, principal, now):
         raise NotFound(NO_INVITATION)
     kind = UserKind.APPLICATION if principal.application else UserKind.PERSON
     user = User(
@@ -174,7 +175,11 @@ async def accept(
 
 
 async def _is_good(
-    store: TenantStore, invitation: Invitation, principal: Principal, now: datetime
+    store: TenantStore,
+    tenant: Tenant,
+    invitation: Invitation,
+    principal: Principal,
+    now: datetime,
 ) -> bool:
     if invitation.status is not InvitationStatus.OPEN or now >= invitation.expires_at:
         return False
@@ -182,11 +187,18 @@ async def _is_good(
         principal.guest or principal.directory_id != invitation.only_directory
     ):
         return False
-    if invitation.by_platform:
-        return True
     # Nobody gives what is no longer theirs: the inviter must still be an admin.
-    inviter = await store.find(Table.USER, invitation.inviter)
-    return inviter is not None and read_user(inviter).role is Role.ADMIN
+    return invitation.by_platform or await _is_admin(store, tenant, invitation.inviter)
+
+
+async def _is_admin(store: TenantStore, tenant: Tenant, key: str) -> bool:
+    """By its row, which decides first, or by app role where the tenant allows that, as its last visit showed it: the
+    directory is not asked."""
+    row = await store.find(Table.USER, key)
+    if row is not None:
+        return read_user(row).role is Role.ADMIN
+    seen = await find_sighting(store, key) if tenant.app_roles else None
+    return seen is not None and (seen.way, seen.role) == (Way.APP_ROLE, Role.ADMIN)
 
 
 def _digest(secret: str) -> str:

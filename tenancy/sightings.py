@@ -75,6 +75,12 @@ async def page_sightings(
     return [_read(row) for row in rows], cursor.removeprefix(PREFIX)
 
 
+async def find_sighting(store: TenantStore, key: str) -> Sighting | None:
+    """The last visit of a principal that is known."""
+    row = await store.find(Table.USER, PREFIX + key)
+    return _read(row) if row else None
+
+
 def _read(row: Row) -> Sighting:
     key, values = row.key.removeprefix(PREFIX), row.values
     return Sighting(key, values["name"], Role(values["role"]), Way(values["way"]), values["at"])

@@ -44,6 +44,6 @@ async def post(tenant: Operator, approval_id: RowKey, form: TheForm, now: Now) -
     decision = DECISIONS.get(form.text("action"))
     if decision is None:
         raise Invalid("There is no such decision.", field="action")
-    reason, etag = form.text("reason"), form.text("etag")
+    reason, etag = form.text("reason"), form.etag()
     await decision(tenant, approval_id, etag=etag, reason=reason, now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/baselines")

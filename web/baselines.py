@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import msgspec
@@ -72,10 +71,7 @@ def _inventory(form: Form) -> list[dict[str, Any]] | None:
     """The documents of an upload, None for a capture. What `az graph query` wraps them in is taken off."""
     if form.text("source") != "upload":
         return None
-    try:
-        found = json.loads(form.text("inventory"))
-    except (ValueError, RecursionError) as error:
-        raise Invalid("The inventory is not JSON.", field="inventory") from error
+    found = form.json("inventory")
     if isinstance(found, dict):
         found = found.get("data", found.get("value"))
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
@@ -154,21 +150,16 @@ async def get_resource(tenant: Viewer, baseline_id: RowKey, key: Key, request: R
 @router.post("/{baseline_id}/resources")
 async def post_edit(tenant: Operator, baseline_id: RowKey, form: TheForm, now: Now) -> Response:
     """A new version with one resource as the form has it, or without it. Versions never change."""
-    resource, remove = None, form.text("remove")
-    if not remove:
-        try:
-            resource = json.loads(form.text("resource"))
-        except (ValueError, RecursionError) as error:
-            raise Invalid("The resource is not JSON.", field="resource") from error
+    remove = form.text("remove")
     body = read(
         EditBody,
-        resource=resource,
+        resource=None if remove else form.json("resource"),
         remove=remove,
         name=form.text("name"),
         note=form.text("note"),
         activate=form.text("activate") == "yes",
     )
-    made = await edit_baseline(tenant, baseline_id, body.to_edit(), etag=form.text("etag"), now=now)
+    made = await edit_baseline(tenant, baseline_id, body.to_edit(), etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/baselines/{made.baseline_id}")
 
 

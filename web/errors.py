@@ -21,6 +21,7 @@ TITLES = {
     409: "That does not go now",
     412: "Somebody was quicker",
     422: "Something is not right",
+    428: "Load the page again",
     429: "Azure asks to wait",
     503: "A service does not answer",
 }

@@ -94,7 +94,7 @@ async def get_document(
 async def post(tenant: Operator, finding_id: RowKey, form: TheForm, now: Now) -> Response:
     """A decision about the finding as the page showed it."""
     decision, reason = read_decision(form.text("action"), form.text("reason"), form.text("until"))
-    await decide(tenant, finding_id, decision, etag=form.text("etag"), reason=reason, now=now)
+    await decide(tenant, finding_id, decision, etag=form.etag(), reason=reason, now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/findings/{finding_id}")
 
 

@@ -17,14 +17,15 @@ from fastapi.responses import Response
 from api.access import Now
 from api.findings import AcceptBody, AcknowledgeBody, DecisionBody
 from api.paging import Token, tenant_pager
-from api.shapes import GUID_PATTERN
+from api.shapes import GUID_PATTERN, RowKey, Shape
 from drift.decisions import decide_seen
 from drift.engine import findings as life
 from drift.engine.findings import UNSETTLED, Finding, Status
 from drift.engine.model import Severity
+from drift.findings import get_finding
 from drift.subscriptions import subscriptions
 from drift.summaries import Summary, Tally, Wanted, page_summaries, tallies
-from errors import Conflict, Invalid, NotFound
+from errors import Conflict, Invalid
 from tenancy.access import TenantContext
 from tenancy.store import TenantStore
 from web import dates
@@ -202,11 +203,13 @@ async def names_by_id(store: TenantStore) -> dict[str, str]:
 
 @router.post("/decide")
 async def decide_several(tenant: Operator, request: Request, form: TheForm, now: Now) -> Response:
-    """One decision about everything that is ticked, each about the value that the list showed."""
-    chosen = form.every("finding")[:PAGE]
+    """One decision about everything that is ticked, each about the value that the list showed. One that is not there
+    was on no list of ours: then nothing is decided."""
+    chosen = [_read_chosen(one) for one in form.every("finding")[:PAGE]]
     if not chosen:
         raise Invalid("Tick the findings first.", field="finding")
     decision, reason = read_decision(form.text("action"), form.text("reason"), form.text("until"))
+    await asyncio.gather(*(get_finding(tenant.store, one.finding) for one in chosen))
     outcomes = await asyncio.gather(
         *(_decide(tenant, one, decision, reason, now) for one in chosen)
     )
@@ -217,15 +220,31 @@ async def decide_several(tenant: Operator, request: Request, form: TheForm, now:
     return render(request, "parts/decided.html", tenant, done=done, refused=refused)
 
 
+class Chosen(Shape):
+    """A finding that is ticked, and the value that the list showed."""
+
+    finding: RowKey
+    digest: str
+
+
+def _read_chosen(text: str) -> Chosen:
+    finding, _, digest = text.partition("|")
+    return read(Chosen, finding=finding, digest=digest)
+
+
 async def _decide(
-    tenant: TenantContext, chosen: str, decision: Callable[..., Finding], reason: str, now: datetime
+    tenant: TenantContext,
+    chosen: Chosen,
+    decision: Callable[..., Finding],
+    reason: str,
+    now: datetime,
 ) -> str:
     """Why one of them was not decided, '' if it was."""
-    finding_id, _, digest = chosen.partition("|")
+    key, digest = chosen.finding, chosen.digest
     try:
-        await decide_seen(tenant, finding_id, decision, digest=digest, reason=reason, now=now)
-    except (Conflict, NotFound) as error:
-        return f"{finding_id}: {error.message}"
+        await decide_seen(tenant, key, decision, digest=digest, reason=reason, now=now)
+    except Conflict as error:
+        return f"{key}: {error.message}"
     return ""
 
 

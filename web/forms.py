@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
+from api.access import required_etag
+from api.ambiguity import check_members
+from api.depth import LARGEST_DEPTH, is_too_deep
 from api.shapes import Shape
 from errors import Invalid
 
@@ -29,16 +34,30 @@ class Form:
             raise Invalid(f"Send {name} once.", field=name)
         return found[0].strip() if found else ""
 
+    def etag(self) -> str:
+        """The ETag of what the page showed, which a change is about; as strict as If-Match is in the API."""
+        return required_etag(self.text("etag"))
+
     def every(self, name: str) -> list[str]:
         return [value for field, value in self._fields if field == name]
 
     def number(self, name: str) -> int | None:
         """The field's whole number, None when it is empty: bodies of the API take no text for one. Raises Invalid."""
         text = self.text(name)
+        if text and not re.fullmatch(r"[0-9]{1,9}", text):
+            raise Invalid(f"{name} must be a whole number.", field=name)
+        return int(text) if text else None
+
+    def json(self, name: str) -> Any:
+        """The JSON in a text area, held to what a body of the API is held to. Raises Invalid."""
+        body = self.text(name).encode("utf-8", "surrogatepass")
+        if is_too_deep(body):
+            raise Invalid(f"{name} is nested deeper than {LARGEST_DEPTH} levels.", field=name)
+        check_members(body)
         try:
-            return int(text) if text else None
-        except ValueError:
-            raise Invalid(f"{name} must be a whole number.", field=name) from None
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise Invalid(f"The {name} is not JSON.", field=name) from error
 
     def lines(self, name: str) -> list[str]:
         """One entry a line of a text area."""

@@ -87,6 +87,7 @@ async def post_new_preview(
     tenant: Operator, rule_id: RowKey, request: Request, form: TheForm, now: Now
 ) -> Response:
     """What it would have hidden if it had said this, and the button that makes it say so."""
+    await get_rule(tenant.store, rule_id)
     return await _preview(tenant, request, form, now, rule_id)
 
 
@@ -105,7 +106,7 @@ async def _preview(
         number=len(affected),
         days=PREVIEW_DAYS,
         changed=rule_id,
-        etag=form.text("etag"),
+        etag=form.etag() if rule_id else "",
     )
 
 
@@ -119,13 +120,13 @@ async def post(tenant: Operator, form: TheForm, now: Now) -> Response:
 @router.post("/{rule_id}")
 async def post_change(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
     _, rule = _rule(tenant, form, rule_id, now)
-    await change_rule(tenant, rule, etag=form.text("etag"), now=now)
+    await change_rule(tenant, rule, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/rules#rule-{rule_id}")
 
 
 @router.post("/{rule_id}/delete")
 async def post_deletion(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
-    await delete_rule(tenant, rule_id, etag=form.text("etag"), now=now)
+    await delete_rule(tenant, rule_id, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/rules")
 
 

@@ -54,6 +54,7 @@ async def _connection(tenant: TenantContext) -> Connection | None:
 async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
     body = read(
         SettingsBody,
+        schedule=form.text("schedule") or " ",  # blank is never; an empty field would be left out
         scope={
             "includeTypes": form.lines("includeTypes"),
             "excludeTypes": form.lines("excludeTypes"),
@@ -63,8 +64,8 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
         notify=form.every("notify"),
         retentionDays=form.number("retentionDays"),
         fourEyes=form.text("fourEyes") == "yes",
-    ).model_copy(update={"schedule": form.text("schedule")[:100]})
-    await change_preferences(tenant, body.to_preferences(), etag=form.text("etag"), now=now)
+    )
+    await change_preferences(tenant, body.to_preferences(), etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/settings")
 
 
@@ -89,7 +90,7 @@ async def list_changes(tenant: Viewer, request: Request, token: Token = None) ->
 async def post_revert(tenant: Admin, form: TheForm, now: Now) -> Response:
     """The settings as they were after an earlier change."""
     body = read(RevertBody, to=form.text("to"))
-    await revert_preferences(tenant, body.to, etag=form.text("etag"), now=now)
+    await revert_preferences(tenant, body.to, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/settings/history")
 
 

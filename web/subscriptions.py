@@ -38,7 +38,7 @@ async def post(tenant: Operator, subscription_id: Guid, form: TheForm, now: Now)
         tenant,
         SubscriptionId(subscription_id),
         monitored=form.text("monitored") == "true",
-        etag=form.text("etag"),
+        etag=form.etag(),
         now=now,
     )
     return go_to(f"/t/{tenant.tenant.tenant_id}/subscriptions")

@@ -66,7 +66,7 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
 @router.post(HERE + "/app-roles")
 async def post_app_roles(tenant: Admin, form: TheForm, now: Now) -> Response:
     allowed = form.text("allowed") == "true"
-    await allow_app_roles(tenant, allowed, etag=form.text("etag"), now=now)
+    await allow_app_roles(tenant, allowed, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/users")
 
 
@@ -93,13 +93,13 @@ async def post_withdrawal(tenant: Admin, invitation_id: RowKey, now: Now) -> Res
 @router.post(HERE + "/{user_id}/role")
 async def post_role(tenant: Admin, user_id: RowKey, form: TheForm, now: Now) -> Response:
     role = Role(read(RoleBody, role=form.text("role")).role)
-    await change_role(tenant, user_id, role, etag=form.text("etag"), now=now)
+    await change_role(tenant, user_id, role, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/users")
 
 
 @router.post(HERE + "/{user_id}/remove")
 async def post_removal(tenant: Admin, user_id: RowKey, form: TheForm, now: Now) -> Response:
-    await remove_user(tenant, user_id, etag=form.text("etag"), now=now)
+    await remove_user(tenant, user_id, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/users")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import tomllib
 import uuid
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from azure.storage.queue.aio import QueueServiceClient
 
@@ -149,3 +151,22 @@ def test_whatever_is_not_checked_has_its_reason() -> None:
     for operation in settings["operations"]:
         checks = operation.get("checks") or operation["phases"]["coverage"]["checks"]
         assert list(checks) == ["positive_data_acceptance"]
+
+
+async def test_every_list_is_among_those_whose_tokens_are_nobodys(url: str) -> None:
+    """A list that is new is found here at once, and not by the slow run alone."""
+    (pattern,) = [
+        one["include-operation-id-regex"]
+        for one in tomllib.loads(CONFIGURATION.read_text(encoding="utf-8"))["operations"]
+        if "phases" in one
+    ]
+    async with httpx.AsyncClient(base_url=url) as client:
+        paths = (await client.get("/api/openapi.json")).json()["paths"]
+    operations = [one for methods in paths.values() for one in methods.values()]
+    lists = {
+        one["operationId"]
+        for one in operations
+        if "continuationToken" in {said.get("name") for said in one.get("parameters", ())}
+    }
+    assert len(lists) > 15
+    assert {name for name in lists if not re.fullmatch(pattern, name)} == set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +35,9 @@ class Cast:
     def _sign_in(self, role: str, tenant: Planted) -> str:
         directory, somebody = tenant.ids["directory_id"], str(uuid.uuid4())
         if role in MEMBERS:
-            return tenant.people[role]
+            theirs = tenant.people[role]
+            # Pages greet whoever looks at them: under the attacked tenant's canary it would be found there.
+            return theirs if tenant is self.own else rename(theirs, role)
         if role in self.shut:
             return str(self.shut[role].organisation.admin_header)
         made = {
@@ -46,3 +50,11 @@ class Cast:
             "inside": self.platform,
         }
         return made[role]
+
+
+def rename(header: str, name: str) -> str:
+    """The same principal with another name."""
+    document = json.loads(base64.b64decode(header))
+    others = [claim for claim in document["claims"] if claim["typ"] != "name"]
+    document["claims"] = [*others, {"typ": "name", "val": name}]
+    return base64.b64encode(json.dumps(document).encode()).decode()

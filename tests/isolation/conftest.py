@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2 as httpx
@@ -143,8 +144,9 @@ def cast(own: Planted, shut: dict[str, Watched], settings: Settings) -> Cast:
 
 @pytest.fixture(scope="session")
 async def wire(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that brings no headers of its own."""
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+    """A client that brings no headers of its own, and keeps no cookie: nobody stays signed in."""
+    nothing = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    async with httpx.AsyncClient(base_url=url, timeout=60, cookies=nothing) as client:
         yield client
 
 
@@ -190,7 +192,7 @@ async def watch(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long storage and vault are waited for is tested elsewhere; here it would only take time."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
-    monkeypatch.setitem(retry.call_with_retry.__kwdefaults__, "budget", 1.0)
+    monkeypatch.setitem(retry.call_with_retry.__kwdefaults__, "budget", 0.4)
 
 
 @pytest.fixture

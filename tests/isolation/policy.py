@@ -12,13 +12,16 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from web.pages import PAGES
+from web.assets import published
 
 POLICY = Path(__file__).with_name("policy.toml")
 IN = "in"
 REACHED = frozenset({200, 201, 202, 204, 409, 412})  # let in: done, or not possible as things are
 SAFE = frozenset({"GET", "HEAD"})
 ANY_ETAG = "W/\"datetime'2026-11-24T12%3A00%3A00.0000000Z'\""  # well-formed, and of nothing
+FORM = "application/x-www-form-urlencoded"
+# What a placeholder stands for that is nobody's.
+CONSTANTS = {"etag": ANY_ETAG, "name": next(iter(published()))}
 # What a placeholder stands for; an id that another tenant has as well is tried as that one's.
 CHILD_IDS = (
     "subscription_id",
@@ -46,6 +49,7 @@ class Line:
     audience: str
     answers: Mapping[str, int | str]  # role -> status, or IN
     body: Any = None
+    form: Mapping[str, str | list[str]] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     also: frozenset[int] = frozenset()
 
@@ -53,12 +57,22 @@ class Line:
     def name(self) -> str:
         return f"{self.method} {self.path}"
 
+    @property
+    def is_page(self) -> bool:
+        """What browsers open and our own script sends, and not a program."""
+        return not self.path.startswith(("/api/", "/healthz"))
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in SAFE
+
     def lets_in(self, role: str) -> bool:
         return self.answers[role] == IN
 
     def spots(self) -> Iterator[tuple[str, str]]:
         """Where the request names an id that is a tenant's own: (place, name)."""
-        for place, value in (("path", self.path), ("query", self.query), ("body", self.body)):
+        places = {"path": self.path, "query": self.query, "body": self.body, "form": self.form}
+        for place, value in places.items():
             for name in CHILD_IDS:
                 if "{" + name + "}" in str(value):
                     yield place, name
@@ -68,7 +82,7 @@ class Line:
         place, name, value = foreign or ("", "", "")
 
         def ids_for(there: str) -> Ids:
-            return {**ids, name: value} if there == place else ids
+            return {**CONSTANTS, **ids, **({name: value} if there == place else {})}
 
         made: dict[str, Any] = {
             "method": self.method,
@@ -78,6 +92,10 @@ class Line:
         }
         if self.body is not None:
             made["json"] = fill(self.body, ids_for("body"))
+        if self.form is not None:
+            made["data"] = fill(self.form, ids_for("form"))
+        if self.is_page:
+            made["headers"]["Accept"] = "text/html"
         return made
 
 
@@ -99,7 +117,7 @@ def read_policy() -> tuple[tuple[str, ...], dict[str, Line]]:
     lines = {}
     for name, said in document["routes"].items():
         method, path = name.split(" ")
-        unknown = set(said) - {"for", "body", "query", "also"}
+        unknown = set(said) - {"for", "body", "form", "query", "also"}
         assert not unknown, f"{name}: {unknown}"
         lines[name] = Line(
             method,
@@ -107,6 +125,7 @@ def read_policy() -> tuple[tuple[str, ...], dict[str, Line]]:
             said["for"],
             audiences[said["for"]],
             said.get("body"),
+            said.get("form"),
             said.get("query", {}),
             frozenset(said.get("also", ())),
         )
@@ -114,19 +133,13 @@ def read_policy() -> tuple[tuple[str, ...], dict[str, Line]]:
 
 
 def routes_of(app: FastAPI) -> set[str]:
-    """The API's own routes, those outside the OpenAPI document too, as the policy names them."""
+    """The app's own routes, those outside the OpenAPI document and those of pages too, as the policy names them."""
     found = set()
     for context in iter_route_contexts(app.routes):
         assert context.path, f"{context.route} is of a kind that no test tries"
         assert context.methods, f"{context.path} takes every method: name those it needs"
         found |= {f"{method} {context.path}" for method in context.methods - {"HEAD"}}
-    return found - _pages()
-
-
-def _pages() -> set[str]:
-    """Routes of pages, each of which is tried as every role by tests/web/test_access.py."""
-    routes = [route for area in PAGES for route in area.router.routes]
-    return {f"{method} {one.path}" for one in routes for method in getattr(one, "methods", ())}
+    return found
 
 
 ROLES, LINES = read_policy()

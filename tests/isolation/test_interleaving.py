@@ -20,7 +20,14 @@ from tests.test_architecture import module_name, parse, product
 
 REQUESTS = 1000
 AT_ONCE = 40
-PATHS = ("/api/me", "/api/settings", "/api/rules", "/api/users", "/api/subscriptions")
+PATHS = (
+    "/api/me",
+    "/api/settings",
+    "/api/rules",
+    "/api/users",
+    "/api/subscriptions",
+    "/t/{tenant_id}/settings",
+)
 
 # Functions whose answers the whole process shares, and why none of them is a tenant's.
 SHARED = {
@@ -51,7 +58,8 @@ async def test_d09_thousand_interleaved_requests_never_mix(
 
     async def ask(one: Planted, other: Planted, path: str) -> None:
         async with free:
-            answer = await wire.get(path, headers=cast.headers("admin", one))
+            where = path.format(tenant_id=one.tenant_id)
+            answer = await wire.get(where, headers=cast.headers("admin", one))
         assert answer.status_code == 200, answer.text
         assert one.canary in answer.text, path
         assert [text for text in other.canaries if text in answer.text] == [], path

@@ -47,6 +47,9 @@ async def test_d06_continuation_token_is_of_one_tenant_and_list(
     assert await follow(path, mine, maxpagesize="2") == 422
     for other in set(PAGED) - {path}:
         assert await follow(other, mine) == 422
+    page = path.replace("/api", f"/t/{own.tenant_id}")  # the same list for people
+    shown = await watch.wire.get(page, params={TOKEN: mine}, headers=headers)
+    assert (shown.status_code, "This continuation token is not of" in shown.text) == (422, True)
     for position in (0, len(mine) // 4, len(mine) // 2):
         swapped = "A" if mine[position] != "A" else "B"
         assert await follow(path, mine[:position] + swapped + mine[position + 1 :]) == 422

@@ -25,17 +25,25 @@ class Watch:
     since: datetime
     before: State
 
-    def look(self, answer: httpx.Response, why: object = "") -> httpx.Response:
+    def look(self, answer: httpx.Response, why: object = "", *, sent: str = "") -> httpx.Response:
         assert answer.status_code < 500, (why, answer.text)
-        assert seen_in(answer, self.foreign.canaries) == [], (why, answer.status_code)
+        held = seen_in(answer, self.foreign.canaries, sent=sent)
+        assert held == [], (why, answer.status_code)
         return answer
 
     async def ask(
-        self, line: Line, ids: Mapping[str, str], headers: Mapping[str, str], **changes: Any
+        self,
+        line: Line,
+        ids: Mapping[str, str],
+        headers: Mapping[str, str],
+        *,
+        foreign: tuple[str, str, str] | None = None,
     ) -> httpx.Response:
-        made = line.request(ids, **changes)
+        """`foreign` puts that value in one spot. A page may show what was asked for, such as a filter."""
+        made = line.request(ids, foreign)
         made["headers"] = made["headers"] | dict(headers)
-        return self.look(await self.wire.request(**made), line.name)
+        sent = foreign[2] if foreign and line.is_page else ""
+        return self.look(await self.wire.request(**made), line.name, sent=sent)
 
     async def check(self, caplog: pytest.LogCaptureFixture) -> None:
         logged = "\n".join(f"{one.getMessage()} {one.__dict__}" for one in caplog.records)

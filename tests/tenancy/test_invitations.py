@@ -17,7 +17,7 @@ from errors import Conflict, Invalid, NotFound
 from tenancy import invitations as module
 from tenancy.access import TenantContext
 from tenancy.audit import Actor
-from tenancy.ids import TenantId
+from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.invitations import (
     NO_INVITATION,
     PREFIX,
@@ -31,6 +31,7 @@ from tenancy.invitations import (
 )
 from tenancy.principal import Principal
 from tenancy.roles import Role
+from tenancy.sightings import Sightings, Way
 from tenancy.store import Operation, Table, TenantStore
 from tenancy.tenants import User, UserKind, read_user
 from tests.tenancy.people import NOW, someone
@@ -268,6 +269,34 @@ async def test_nobody_gives_what_is_no_longer_theirs(
         assert (await redeem(context, someone(), secret)).role is Role.OPERATOR
     else:
         await refused(context, someone(), secret)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "way", "role", "good"),
+    [
+        (True, Way.APP_ROLE, Role.ADMIN, True),
+        (False, Way.APP_ROLE, Role.ADMIN, False),
+        (True, Way.APP_ROLE, Role.OPERATOR, False),
+        (True, Way.USER, Role.ADMIN, False),
+        (True, Way.PLATFORM, Role.PLATFORM, False),
+    ],
+)
+async def test_admin_by_app_role_invites_as_long_as_the_role_counts(
+    context: TenantContext, allowed: bool, way: Way, role: Role, good: bool
+) -> None:
+    """Such an admin has no row; what its last visit showed is what is known of it."""
+    actor = Actor(someone().key, "Ada")
+    _, secret = await make(context, actor, by_platform=False)
+    await Sightings().record(context.store, actor, role, way, now=NOW)
+    theirs = replace(context, tenant=replace(context.tenant, app_roles=allowed))
+    if good:
+        assert (await redeem(theirs, someone(), secret)).role is Role.OPERATOR
+        user = User(DirectoryId("d"), ObjectId("o"), "Ada", Role.VIEWER, NOW, "test")
+        _, again = await make(context, actor, by_platform=False)
+        await context.store.put(Table.USER, actor.key, user.values())  # its own row decides first
+        await refused(theirs, someone(), again)
+    else:
+        await refused(theirs, someone(), secret)
 
 
 class Contended:

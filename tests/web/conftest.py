@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -54,6 +55,14 @@ async def header_of(deployment: Deployment, tenant: Watched) -> Callable[[str], 
         return principal_header(directory, who, user.name)
 
     return make
+
+
+@pytest.fixture
+async def admin(url: str, tenant: Watched) -> AsyncIterator[httpx.AsyncClient]:
+    """The tenant's admin, who opens pages without running their scripts."""
+    headers = {"X-MS-CLIENT-PRINCIPAL": tenant.organisation.admin_header, "Accept": "text/html"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

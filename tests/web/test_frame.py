@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2 as httpx
-import pytest
 
+from dev.demo.client import Product
 from tests.drift.watched import Watched
-
-
-@pytest.fixture
-async def admin(url: str, tenant: Watched) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"X-MS-CLIENT-PRINCIPAL": tenant.organisation.admin_header, "Accept": "text/html"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-        yield client
+from tests.web.operators import operator_header
 
 
 async def test_only_our_own_files_run_and_nothing_inline(
@@ -96,3 +90,17 @@ async def test_forms_that_are_none_are_refused(admin: httpx.AsyncClient, tenant:
     many = await admin.post(path, data={"x": ["1"] * 2000}, headers=headers)
     assert [one.status_code for one in (json, nothing, many)] == [422, 422, 422]
     assert "Tick the findings first." in nothing.text
+
+
+async def test_a_platform_operator_inside_is_told_so_and_noted(
+    operator: Product, url: str, settings: Any, tenant: Watched
+) -> None:
+    pia = operator_header(settings)
+    async with httpx.AsyncClient(base_url=url, headers={"X-MS-CLIENT-PRINCIPAL": pia}) as client:
+        page = await client.get(f"/t/{tenant.tenant_id}/")
+        listed = await client.get("/platform")
+    assert "as platform operator" in page.text
+    assert 'href="/platform">Leave' in page.text
+    assert listed.status_code == 200
+    entries = await tenant.api.every("/api/audit?action=platform")
+    assert {"Pia"} <= {entry["actorName"] for entry in entries}
