@@ -23,7 +23,8 @@ from drift.connection import find_connection
 from drift.detect import Detected, Held, Policy, detect
 from drift.dispatch import send_first, send_next, send_part
 from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
-from drift.findings import commit
+from drift.engine.findings import Status
+from drift.findings import commit, known_findings
 from drift.notices import publish
 from drift.observe import observe
 from drift.pace import Pace
@@ -121,8 +122,9 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
     if scan.status is ScanStatus.QUEUED:
         running = replace(scan, status=ScanStatus.RUNNING, subscriptions=len(monitored))
         await save_scan(context.store, running)
-    await send_first(context, scan_id, await get_parts(context.store, scan_id))
-    await close_scan(context.store, scan_id, now=now)
+    parts = await get_parts(context.store, scan_id)
+    await send_first(context, scan_id, parts)
+    await close_scan(context.store, scan_id, parts, now=now)
 
 
 async def scan_subscription(
@@ -139,14 +141,13 @@ async def scan_subscription(
     if part.status in ENDED:  # the run that ended it may have died before this
         await _go_on(context, part, clock)
         return
-    watch = await _watch(context)
     try:
         lease = await leases.acquire(context.store, subscription_id, scan_id, now=clock())
     except leases.Busy as busy:
         delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
         await send_part(context, scan_id, subscription_id, delay=delay)
         return
-    keeper = leases.LeaseKeeper(context.store, lease, clock, watch)
+    keeper = leases.LeaseKeeper(context.store, lease, clock)
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock(), reason="")
         await save_part(context.store, part)
@@ -168,7 +169,7 @@ async def _go_on(context: TenantContext, part: Part, clock: Callable[[], datetim
     await publish(context, part.subscription_id, now=clock())
     parts = await get_parts(context.store, part.scan_id)
     await send_next(context, part.scan_id, parts, part.subscription_id)
-    await close_scan(context.store, part.scan_id, now=clock())
+    await close_scan(context.store, part.scan_id, parts, now=clock())
 
 
 async def _wait_or_end(
@@ -190,15 +191,14 @@ async def _wait_or_end(
     return waiting
 
 
-async def _watch(context: TenantContext) -> Callable[[], Awaitable[None]]:
-    """What a scan under way looks at at each step: that its tenant is open, and its connection not removed. A replaced
-    one may be held on to; one that was removed and made anew may not."""
-    held = await find_connection(context)
+def _watch(context: TenantContext, lineage: str) -> Callable[[], Awaitable[None]]:
+    """What a scan under way looks at: that its tenant is open, and the connection that it reads with not removed. A
+    replaced one may be held on to; one that was removed and made anew may not."""
 
     async def look() -> None:
         await serve(context.deployment, context.tenant.tenant_id)
         known = await find_connection(context)
-        if held and (known is None or known.lineage != held.lineage):
+        if known is None or known.lineage != lineage:
             raise leases.ConnectionRemovedError
 
     return look
@@ -213,7 +213,9 @@ async def _scan(
 ) -> Part:
     """Reads, records and compares one subscription. What Azure refuses ends the part incomplete, with the reason."""
     try:
-        arm = open_arm(context, await context.credential())
+        credential = await context.credential()
+        keeper.watch(_watch(context, credential.lineage))
+        arm = open_arm(context, credential)
         reader = SubscriptionReader(arm, part.subscription_id, Pace(context.store, clock))
         secret_key = await context.fingerprint_key()
         observed = await observe(context.store, reader, secret_key, keeper)
@@ -222,20 +224,18 @@ async def _scan(
             part = _incomplete(part, observed.reason, observed.permission)
             return await _wait_or_end(context, part, observed.retry_after, clock())
         confirmer, attributor = Confirmer(reader, secret_key), Attributor(reader)
-        await keeper.keep()
         settled = await settle(
             context.store,
             part.subscription_id,
             observed,
             confirmer,
             attributor,
+            keeper,
             scan_id=part.scan_id,
-            fence=keeper.fence,
             now=clock(),
         )
         if settled.held_back:
             return _incomplete(part, settled.held_back)
-        await keeper.keep()
         detected = await _detect(
             context, subscription, settled, confirmer, attributor, part, keeper, clock
         )
@@ -279,13 +279,22 @@ async def _detect(
     """Compares with the active baseline and commits findings and their events."""
     if not subscription.active_baseline:
         return Detected((), 0)
-    store = context.store
-    baseline = await get_baseline(store, subscription.active_baseline)
-    index = settled.current
-    if baseline.snapshot_id != settled.current.snapshot_id:
-        index = await load_baseline(context, baseline)
+    store, index = context.store, settled.current
+    known = await known_findings(store, subscription.subscription_id)
+    agreed = subscription.is_agreed(index.snapshot_id)
+    if agreed and all(item.status == Status.RESOLVED for item in known):
+        return Detected((), 0)  # nothing differs and nothing is left to close: no policy is needed
+    if not agreed:
+        baseline = await get_baseline(store, subscription.active_baseline)
+        if baseline.snapshot_id != index.snapshot_id:
+            index = await load_baseline(context, baseline)
     held = Held(
-        subscription.subscription_id, baseline.baseline_id, index, settled.current, settled.fresh
+        subscription.subscription_id,
+        subscription.active_baseline,
+        index,
+        settled.current,
+        settled.fresh,
+        known,
     )
     rules = await rules_in_force(store, now=clock())
     policy = Policy(
@@ -294,7 +303,8 @@ async def _detect(
         changed=rules.version != subscription.rules_version,
     )
     detected = await detect(store, attributor, confirmer, held, policy, now=clock())
-    await keeper.keep()
+    if detected.transitions or detected.hits or policy.changed:
+        await keeper.before_commit()
     await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
     await count_hits(store, detected.hits, now=clock())
     if policy.changed:
