@@ -34,8 +34,7 @@ class PackPlan:
 
     def build(self, loaded: Mapping[str, Sequence[Document]]) -> Packed:
         """`loaded` has the documents of every pack in `needed`, by its name."""
-        entries = list(self._entries())
-        alive = {entry.key for entry in entries}
+        alive = {entry.key for entry in self._entries()} if self.needed else frozenset[bytes]()
         changed = {document.key: document for document in self._collected.changed}
         for name in self.needed:
             for document in loaded[name]:
@@ -55,7 +54,7 @@ class PackPlan:
                 entry._replace(
                     pack=packed[entry.key] if entry.key in packed else numbers[old[entry.pack].name]
                 )
-                for entry in entries
+                for entry in self._entries()
             ),
         )
         known = {ref.name for ref in old}

@@ -18,7 +18,8 @@ import msgspec
 from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, mend, reduce
 from drift.engine.index import Entry, SnapshotIndex
 from drift.engine.model import Document, resource_key
-from drift.engine.packing import fits
+from drift.engine.packing import fits, in_order
+from drift.engine.press import Press
 from drift.engine.recognition import (
     UNKNOWN,
     Digester,
@@ -151,6 +152,7 @@ class Survey:
         self._seen = bytearray(len(previous) if previous is not None else 0)
         self._renewed: dict[int, Marks] = {}
         self._fresh: dict[bytes, Fresh] = {}
+        self._press = Press()
         self._skipped: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
         self._duplicates = self._total = self._parsed = 0
@@ -184,7 +186,7 @@ class Survey:
                 changed.append(fresh.document)
         return Collected(
             previous=self._previous,
-            changed=tuple(sorted(changed, key=lambda item: (item.resource_type, item.key))),
+            changed=tuple(in_order(changed)),
             missing=tuple(self._find_missing()),
             skipped=self._skipped,
             examples={reason: tuple(names) for reason, names in self._examples.items()},
@@ -314,7 +316,7 @@ class Survey:
         known = self._fresh.get(key)
         self._duplicates += known is not None
         if known is None or fresh[:2] > known[:2]:
-            self._fresh[key] = fresh
+            self._fresh[key] = fresh._replace(document=self._press.take(key, fresh.document))
 
     def _is_outdone(self, key: bytes, fresh: Fresh) -> bool:
         """Whether the resource came twice and its unchanged document stays. Of two, the greater digest stays:
