@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from drift import lease as leases
+from drift.api_versions import ApiVersions
 from drift.arm import open_arm
 from drift.attribution import Attributor
 from drift.baseline_documents import load_baseline
@@ -223,7 +224,8 @@ async def _scan(
         if observed.reason:
             part = _incomplete(part, observed.reason, observed.permission)
             return await _wait_or_end(context, part, observed.retry_after, clock())
-        confirmer, attributor = Confirmer(reader, secret_key), Attributor(reader)
+        versions = ApiVersions(context.store, reader, clock)
+        confirmer, attributor = Confirmer(reader, secret_key, versions), Attributor(reader)
         settled = await settle(
             context.store,
             part.subscription_id,
