@@ -27,7 +27,7 @@ from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
 from drift.engine.findings import Status
 from drift.findings import commit, known_findings
 from drift.notices import publish
-from drift.observe import observe
+from drift.observe import Observed, observe
 from drift.pace import Pace
 from drift.preferences import get_preferences
 from drift.rules import count_hits, rules_in_force
@@ -44,6 +44,7 @@ from drift.scans import (
     find_scan,
     get_parts,
     get_scan,
+    page_scans,
     save_part,
     save_scan,
     scan_id_of,
@@ -62,7 +63,17 @@ logger = logging.getLogger(__name__)
 LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
 ATTRIBUTION = "resourcechanges"  # the source that says who made a change
 UNMONITORED = "The subscription is not monitored any more."
+MOST_OPEN = 10  # scans of one tenant at a time: what waits behind them would be no newer when its turn comes
 CLOCK_MARGIN = timedelta(minutes=5)  # that this machine's clock may be behind the queue's
+
+
+class TooManyOpen(Conflict):
+    """So many scans of the tenant have not ended that one more would only wait behind them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{MOST_OPEN} scans of this tenant have not ended yet. Wait for one of them, or cancel one."
+        )
 
 
 async def start_scan(
@@ -70,7 +81,8 @@ async def start_scan(
 ) -> Scan:
     """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more.
 
-    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message.
+    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message; and
+    TooManyOpen.
     """
     if context.tenant.status is TenantStatus.SUSPENDED:
         raise Conflict("This tenant is suspended: nothing is scanned until it is resumed.")
@@ -82,6 +94,11 @@ async def start_scan(
         created_at=slot,
         deadline=now + LONGEST_SCAN,
     )
+    newest, _ = await page_scans(context.store, after="", limit=MOST_OPEN)
+    if len(newest) == MOST_OPEN and all(
+        one.status not in ENDED and one.scan_id != scan.scan_id for one in newest
+    ):
+        raise TooManyOpen
     message: dict[str, str | int] = {"version": 1, "scan_id": scan.scan_id}
     # What ends the scan if all else is lost goes first: it finds nothing to do if the scan is never made.
     overtime = LONGEST_SCAN + CLOCK_MARGIN
@@ -254,15 +271,8 @@ async def _scan(
             extra={"scan_id": part.scan_id, "reason": type(error).__name__},
         )
         return _incomplete(part, error.message)
-    part = replace(
-        part,
-        resources=settled.resources,
-        changed=settled.changed,
-        skipped=observed.skipped,
-        skipped_examples=observed.skipped_examples,
-        findings=detected.unsettled,
-        baseline_id=subscription.active_baseline,
-    )
+    part = _counted(part, observed, settled)
+    part = replace(part, findings=detected.unsettled, baseline_id=subscription.active_baseline)
     if attributor.unread:
         return _without_attribution(part, attributor.unread)
     return replace(part, status=ScanStatus.COMPLETE)
@@ -312,6 +322,16 @@ async def _detect(
     if policy.changed:
         await save(store, replace(subscription, rules_version=rules.version))
     return detected
+
+
+def _counted(part: Part, observed: Observed, settled: Settled) -> Part:
+    return replace(
+        part,
+        resources=settled.resources,
+        changed=settled.changed,
+        skipped=observed.skipped,
+        skipped_examples=observed.skipped_examples,
+    )
 
 
 def _without_attribution(part: Part, why: str) -> Part:
