@@ -164,7 +164,7 @@ async def _report(
 ) -> None:
     """As a scan does it, of these resources alone."""
     store, subscription_id = context.store, subscription.subscription_id
-    fresh = {document.key: document for document in collected.changed}
+    fresh = collected.documents()
     current = _current(known.state, collected)
     concerned = {resource.hex() for index in (known.baseline, current) for resource in _keys(index)}
     findings = [

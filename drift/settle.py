@@ -85,7 +85,7 @@ async def settle(
         )
         return Settled(previous, 0, {}, held_back=reason)
     kept = await _not_proven_gone(store, previous, collected.missing, confirmer)
-    fresh = {document.key: document for document in collected.changed}
+    fresh = collected.documents()
     current, changed = previous, 0
     if previous is None or fresh or len(kept) < missing:
         versions = observed.api_versions

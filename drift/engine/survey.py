@@ -17,7 +17,7 @@ import msgspec
 
 from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, mend, reduce
 from drift.engine.index import Entry, SnapshotIndex
-from drift.engine.model import Document, resource_key
+from drift.engine.model import Document, ResourceKey, resource_key
 from drift.engine.packing import fits, in_order
 from drift.engine.press import Press
 from drift.engine.recognition import (
@@ -117,6 +117,10 @@ class Collected:
     renewed: Mapping[int, Marks]  # of the seen ones, by position, what came in other bytes
     fresh: Mapping[bytes, Fresh]  # by key
 
+    def documents(self) -> Mapping[ResourceKey, Document]:
+        """The changed ones by key. A view: of a first scan a dict would be as large as the digests of all."""
+        return _Documents(self.fresh)
+
     def entries(self) -> Iterator[Entry]:
         """Every resource that came; `pack` is the one of the state before, -1 where it has none."""
         for position, entry in enumerate(self.previous.entries() if self.previous else ()):
@@ -128,6 +132,20 @@ class Collected:
         for key, fresh in self.fresh.items():
             if self.previous is None or key not in self.previous:
                 yield fresh.entry(key, -1)
+
+
+class _Documents(Mapping[ResourceKey, Document]):
+    def __init__(self, fresh: Mapping[bytes, Fresh]) -> None:
+        self._fresh = fresh
+
+    def __getitem__(self, key: ResourceKey) -> Document:
+        return self._fresh[bytes.fromhex(key)].document
+
+    def __iter__(self) -> Iterator[ResourceKey]:
+        return (ResourceKey(key.hex()) for key in self._fresh)
+
+    def __len__(self) -> int:
+        return len(self._fresh)
 
 
 class Survey:

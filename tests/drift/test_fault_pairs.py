@@ -29,8 +29,8 @@ from errors import DriftError
 from tenancy.access import serve
 from tests.drift.conftest import NewTenant
 from tests.drift.strikes import Strike, StruckDeployment
-from tests.drift.test_faults import AGAIN, AZURE, scan_part, settle_down
-from tests.drift.world import World
+from tests.drift.test_faults import AGAIN, AZURE
+from tests.drift.world import World, scan_part, settle_down
 
 ACCOUNTS = 20
 SECONDS = 60  # for one step
@@ -126,14 +126,14 @@ class Pairs(RuleBasedStateMachine):
             await scan_part(context, body, self.at)
             self.at += AGAIN
         await settle_down(self.tenant)
-        assert (await self.tenant.part())["status"] == "complete"
+        assert (await self.world.scan_at(self.at))["status"] == "complete"
         await self.world.expect_found()
         told: Counter[str] = Counter()
         for notice in await self.tenant.notices():
             assert notice["outcome"] == "delivered"
             told.update(finding for finding, event in notice["events"] if event == "opened")
         assert max(told.values(), default=1) == 1
-        await self.world.expect_quiet()
+        await self.world.expect_quiet(self.at + AGAIN)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def try_all(new_tenant: NewTenant, struck: StruckDeployment, *, thoroughly
     machine = type("Machine", (Pairs,), {"struck": struck, "make": staticmethod(make)})
     machine.loop = asyncio.get_running_loop()
     how = settings(
-        max_examples=60 if thoroughly else 3,
+        max_examples=60 if thoroughly else 2,
         stateful_step_count=14 if thoroughly else 10,
         derandomize=not thoroughly,
         database=None,

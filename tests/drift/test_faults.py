@@ -17,15 +17,13 @@ import pytest
 
 from drift import consumers, scan
 from drift.scans import scan_id_of
-from errors import DriftError, Stale
+from errors import DriftError
 from settings import Settings
 from tenancy.access import TenantContext, serve
-from tenancy.ids import SubscriptionId
 from tests.drift.conftest import NewTenant
 from tests.drift.strikes import Strike, StruckDeployment
 from tests.drift.test_coverage import AT_ONCE, FAULTS
-from tests.drift.watched import Watched
-from tests.drift.world import World
+from tests.drift.world import World, scan_part, settle_down
 
 MOST = 60  # rounds: more than any step makes requests that write
 AGAIN = timedelta(minutes=10)  # until a message comes again: the dead process's lease is over
@@ -53,21 +51,6 @@ async def make_world(new_tenant: NewTenant):
         return world
 
     return make
-
-
-async def scan_part(context: TenantContext, body: bytes, at: datetime) -> None:
-    message = msgspec.json.decode(body)
-    await scan.scan_subscription(
-        context,
-        message["scan_id"],
-        SubscriptionId(message["subscription_id"]),
-        clock=lambda: at,
-    )
-
-
-async def settle_down(tenant: Watched) -> None:
-    """Two messages for one notice may meet: one finds it changed, and delivered when it comes again."""
-    assert {type(error) for error in await tenant.host.drain()} <= {Stale}
 
 
 async def expect_complete(world: World, scan_id: str) -> None:
@@ -100,7 +83,7 @@ async def test_scan_struck_at_every_write(make_world, struck: StruckDeployment, 
         number += 1
         at += AGAIN
     await world.expect_told_once()
-    await world.expect_quiet()
+    await world.expect_quiet(at)
     assert number > 9, number  # lease, part, packs, snapshot, history, pointer, finding, release …
 
 
@@ -199,7 +182,7 @@ async def test_look_struck_at_every_write_tells_once(
         number += 1
     await world.tenant.part()
     await world.expect_told_once()
-    await world.expect_quiet()
+    await world.expect_quiet(datetime.now(UTC))
     assert number > 4
 
 
@@ -240,11 +223,11 @@ async def test_fault_of_azure_and_one_death(make_world, struck: StruckDeployment
     at = datetime.now(UTC)
     death = 1 + 5 * (list(AZURE).index(fault) % 6)
     await die_in_a_faulty_azure(world, struck, AZURE[fault], death, at)
-    part = await world.tenant.part()
+    part = await world.scan_at(at + 2 * AGAIN)
     assert part["status"] == "complete"
     await world.expect_found()
     await world.expect_told_once()
-    await world.expect_quiet()
+    await world.expect_quiet(at + 3 * AGAIN)
 
 
 @pytest.mark.slow
@@ -258,12 +241,12 @@ async def test_fault_of_azure_and_a_death_at_every_request(
         await world.change(number)
         reached = await die_in_a_faulty_azure(world, struck, AZURE[fault], number + 1, at)
         at += 2 * AGAIN
-        part = await world.tenant.part()
+        part = await world.scan_at(at)
         assert part["status"] == "complete", number
         await world.expect_found()
         number += 1
     await world.expect_told_once()
-    await world.expect_quiet()
+    await world.expect_quiet(at + AGAIN)
     assert number > 15
 
 
