@@ -149,6 +149,9 @@ async def _look(
     collected = survey.finish()
     if not collected.changed and not collected.missing:
         return False
+    if not collected.fresh.keys() <= set(keys):
+        _drop("Azure answered with another resource")
+        return True
     await _report(context, subscription, known, collected, reader, secret_key, clock)
     return True
 

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from drift import consumers
+from drift.scan import MOST_OPEN
 from errors import DriftError
 from tenancy.access import serve
 from tests.drift.conftest import NewTenant
@@ -76,6 +77,7 @@ class Pairs(RuleBasedStateMachine):
     def fault_of_ours(self, strike: Strike, at: int, only_writes: bool) -> None:
         self.struck.line.order(strike, at, only_writes=only_writes)
 
+    @precondition(lambda self: len(self.messages) < MOST_OPEN)
     @rule()
     def begin_a_scan(self) -> None:
         _, bodies = self.do(self.tenant.fan_out())

@@ -209,6 +209,18 @@ async def test_forged_and_foreign_events_do_nothing(tenant, new_tenant, written,
     assert (await tenant.etags(*WRITTEN), await other.etags(*WRITTEN)) == before
 
 
+async def test_answer_about_another_resource_is_not_believed(tenant, written, caplog):
+    caplog.set_level("INFO")
+    resource_id = await drift(tenant)
+    before = await tenant.etags(*WRITTEN)
+    other = tenant.account("other") | {"id": f"/subscriptions/{uuid.uuid4()}/resourceGroups/x"}
+    page = {"data": [other], "totalRecords": 1, "count": 1, "resultTruncated": "false"}
+    await tenant.graph_fault(nth=1, status=200, body=page)
+    await tenant.host.run(QUEUE, look(tenant, resource_id))
+    assert written(before, await tenant.etags(*WRITTEN)) == []
+    assert dropped(caplog) == ["Azure answered with another resource"]
+
+
 @pytest.mark.parametrize("action", ["suspend", "delete"])
 async def test_events_of_a_closed_tenant_are_dropped(tenant, operator: Product, action):
     resource_id = await drift(tenant)
