@@ -12,6 +12,7 @@ DriftError                     message: what went wrong and what to do, fit to b
 ├── Unreadable                 a scope of Azure could not be read; `scope` and `permission` name what is missing
 ├── Refused                    Entra ID or Azure refused the tenant's credential; the message is theirs
 ├── Unavailable                a service we need does not answer
+│   └── VersionRefused         it does not know the API version that it was asked with, or not any more
 └── Corrupt                    stored bytes are not what was written
 """
 
@@ -72,6 +73,10 @@ class Refused(DriftError):
 
 
 class Unavailable(DriftError):
+    pass
+
+
+class VersionRefused(Unavailable):
     pass
 
 

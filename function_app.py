@@ -100,6 +100,13 @@ async def deliver_notice(msg: func.QueueMessage) -> None:
     await consumers.deliver_notice(deployment(), msg.get_body())
 
 
+@app.queue_trigger(arg_name="msg", queue_name="resource-events", connection=CONNECTION)
+async def resource_events(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.resource_event(deployment(), msg.get_body())
+
+
 @app.queue_trigger(arg_name="msg", queue_name="scan-tenant-poison", connection=CONNECTION)
 async def scan_tenant_poison(msg: func.QueueMessage) -> None:
     from drift import consumers
@@ -119,3 +126,10 @@ async def notices_poison(msg: func.QueueMessage) -> None:
     from drift import consumers
 
     await consumers.fail_notice(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="resource-events-poison", connection=CONNECTION)
+async def resource_events_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_event(deployment(), msg.get_body())

@@ -21,14 +21,22 @@ def main() -> int:
     recorded = options.documents or (RECORDED if RECORDED.exists() else None)
     _tell(f"{options.count} documents, {'recorded ones' if recorded else 'made up'}")
     missed = False
-    for figure in _measure(options.count, options.scanned, recorded):
+    for figure in _measure(options, recorded):
         missed |= not figure.ok
         print(json.dumps(figure.as_json()), flush=True)
     return int(missed)
 
 
-def _measure(count: int, scanned: int, recorded: Path | None) -> Iterator[Figure]:
-    yield from measure_start()
+def _measure(options: argparse.Namespace, recorded: Path | None) -> Iterator[Figure]:
+    if options.only in {"", "start"}:
+        yield from measure_start()
+    if options.only in {"", "comparison"}:
+        yield from _measure_comparison(options.count, recorded)
+    if options.only in {"", "scans"}:
+        yield from measure_scans(options.scanned, recorded)
+
+
+def _measure_comparison(count: int, recorded: Path | None) -> Iterator[Figure]:
     documents = make_documents(count, recorded)
     work = make_work(documents)
     _tell(
@@ -39,7 +47,6 @@ def _measure(count: int, scanned: int, recorded: Path | None) -> Iterator[Figure
     yield from compare_peers(work, seconds / count)
     yield from measure_packing(documents)
     yield measure_memory(work, copies=10)
-    yield from measure_scans(scanned, recorded)
 
 
 def _parse() -> argparse.Namespace:
@@ -47,6 +54,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=10_000, help="documents (default 10000)")
     parser.add_argument(
         "--scanned", type=int, default=100_000, help="resources of a scan (default 100000)"
+    )
+    parser.add_argument(
+        "--only", choices=["start", "comparison", "scans"], default="", help="one part of it"
     )
     parser.add_argument("--documents", type=Path, help="JSON Lines of ARM documents, gzipped")
     return parser.parse_args()

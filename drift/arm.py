@@ -25,7 +25,7 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
-from errors import Invalid, NotFound, Refused, Unavailable, Unreadable
+from errors import Invalid, NotFound, Refused, Unavailable, Unreadable, VersionRefused
 from tenancy.access import TenantContext
 from tenancy.connections import TenantCredential
 from tenancy.ids import SubscriptionId, read_guid
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 SERVICE = "Azure Resource Manager"
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 LISTS = frozenset({"/subscriptions", "/tenants"})  # what a credential sees, whatever it may read
+# A type that a version of the API does not have is answered with 404 as well: of the resource that says nothing.
+_VERSION_REFUSED = frozenset(
+    {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "InvalidResourceType"}
+)
 _DENIED_ACTION = re.compile(r"perform action '([^']{1,200})'")
 
 
@@ -178,6 +182,8 @@ def _mapped(error: HttpResponseError, scope: str) -> Exception:
     if status == 403:
         action = _DENIED_ACTION.search(message)
         return Unreadable(message, scope=scope, permission=action[1] if action else "")
+    if status in {400, 404} and code in _VERSION_REFUSED:
+        return VersionRefused(f"{SERVICE} answered {status} {code} for {scope}.")
     if status == 404:
         return NotFound(f"{code}: {message}")
     return Unavailable(f"{SERVICE} answered {status} {code} for {scope}.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from drift.collect import SubscriptionReader
+from drift.collect import SubscriptionReader, quote
 from drift.engine.findings import Attribution
 from drift.engine.model import ResourceKey, resource_key
 from errors import DriftError
@@ -56,12 +56,6 @@ def _query(resource_ids: Iterable[str]) -> str:
         f"resourcechanges | where tostring(properties.targetResourceId) in~ ({ids}) "
         "| project id, properties | order by id asc"
     )
-
-
-def quote(text: str) -> str:
-    """A KQL string literal: backslash and quote are escaped, so that an id cannot become part of the query."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return "'" + "".join(character for character in escaped if character.isprintable()) + "'"
 
 
 def _keep_newest(newest: dict[ResourceKey, Attribution], row: dict[str, Any]) -> None:

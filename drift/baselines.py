@@ -216,7 +216,7 @@ async def _make_active(
         if await _needs_approval(context.store):
             await ask(context, _request(context, baseline, before, reason, now), now=now)
             return
-        active = replace(subscription, active_baseline=baseline.baseline_id)
+        active = subscription.held_against(baseline.baseline_id, baseline.snapshot_id)
         try:
             await _put_in_force(context, active, reason, now=now)
         except Stale:

@@ -6,7 +6,7 @@ followed by `$skipToken` alone; `resultTruncated` was seen to be wrong in both d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ PROVIDER_API = "2021-04-01"
 LOCK_API = "2020-05-01"
 PAGE_SIZE = 1000
 LARGEST_PAGE_COUNT = 2000  # two million resources in one subscription: a loop, not an inventory
+_NOT_THE_RESOURCE = ("SubscriptionNotFound", "InvalidSubscriptionId")  # 404s about what it is in
 READ_ACTION = "Microsoft.Resources/subscriptions/read"
 
 _COLUMNS = "id, name, type, kind, location, tags, sku, plan, identity, zones, managedBy, extendedLocation, properties"
@@ -59,6 +60,19 @@ SOURCES = (
     ),
     Source("locks", ""),
 )
+
+_SOURCES_OF_TYPES = {
+    "microsoft.resources/subscriptions/resourcegroups": "resourcecontainers",
+    "microsoft.authorization/roleassignments": "authorizationresources",
+    "microsoft.authorization/policyassignments": "policyresources",
+    "microsoft.authorization/locks": "locks",
+}
+
+
+def source_of(resource_type: str) -> Source:
+    """Where resources of a type, in lower case, are read."""
+    name = _SOURCES_OF_TYPES.get(resource_type, "resources")
+    return next(source for source in SOURCES if source.name == name)
 
 
 _VERSIONS = (
@@ -119,6 +133,12 @@ class SubscriptionReader:
                 found[kind] = max(version, found.get(kind, ""))
         return found
 
+    async def rows_of(self, source: Source, resource_ids: Iterable[str]) -> list[msgspec.Raw]:
+        """The rows that a source has of these resources alone."""
+        ids = ", ".join(quote(resource_id) for resource_id in resource_ids)
+        query = source.query.replace(" | project ", f" | where id in~ ({ids}) | project ", 1)
+        return [row async for page in self._graph_pages(query) for row in page]
+
     async def query(self, query: str) -> AsyncIterator[list[msgspec.Raw]]:
         """The rows of any Resource Graph query over this subscription."""
         async for page in self._graph_pages(query):
@@ -128,7 +148,12 @@ class SubscriptionReader:
         """The resource as its provider has it. NotFound is the provider's 404 and nothing else."""
         if not resource_id.lower().startswith(self.scope + "/"):
             raise Invalid("The resource is not in this subscription.", field="resourceId")
-        answer = await self._arm.get(resource_id, api_version, scope=resource_id, budget=20)
+        try:
+            answer = await self._arm.get(resource_id, api_version, scope=resource_id, budget=20)
+        except NotFound as error:
+            if error.message.startswith(_NOT_THE_RESOURCE):
+                raise Unreadable(error.message, scope=resource_id) from error
+            raise
         return decode(answer, scope=resource_id)
 
     async def provider(self, namespace: str) -> dict[str, Any]:
@@ -194,6 +219,12 @@ class SubscriptionReader:
 
     def _broken(self, what: str) -> Unavailable:
         return Unavailable(f"Reading {self.scope}: Azure {what}. Nothing was concluded from it.")
+
+
+def quote(text: str) -> str:
+    """A KQL string literal: backslash and quote are escaped, so that an id cannot become part of the query."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + "".join(character for character in escaped if character.isprintable()) + "'"
 
 
 def _read_version(row: msgspec.Raw) -> tuple[str, str]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
+from drift.api_versions import ApiVersions
 from drift.collect import SubscriptionReader
 from drift.engine.canonical import canonicalise
 from drift.engine.compare import compare
 from drift.engine.facts.progress import unfinished_state
 from drift.engine.model import ChangeKind, Difference, Document, Severity
-from errors import DriftError, NotFound
+from errors import DriftError, NotFound, VersionRefused
 
 PARALLEL = 8
 MOST_READS = 250  # one burst of ARM's read bucket for a subscription and principal; the rest waits for the next scan
@@ -29,11 +30,12 @@ class Verdict(StrEnum):
 class Confirmer:
     """Confirms candidates of one subscription within the read budget of one scan."""
 
-    def __init__(self, reader: SubscriptionReader, secret_key: bytes) -> None:
+    def __init__(
+        self, reader: SubscriptionReader, secret_key: bytes, versions: ApiVersions
+    ) -> None:
         self._reader = reader
         self._secret_key = secret_key
-        self._versions: dict[str, Mapping[str, str]] = {}
-        self._version_lock = asyncio.Lock()
+        self._versions = versions
         self._slots = asyncio.Semaphore(PARALLEL)
         self._reads_left = MOST_READS
 
@@ -92,38 +94,19 @@ class Confirmer:
                 return None
             self._reads_left -= 1
             try:
-                version = await self._api_version(document.resource_type)
-                if not version:
-                    return None
-                live = await self._reader.get(document.resource_id, version)
+                live = await self._get(document)
             except NotFound:
                 raise
             except DriftError:
                 return None
-        return None if unfinished_state(live) else live
+        return None if live is None or unfinished_state(live) else live
 
-    async def _api_version(self, resource_type: str) -> str:
-        """The newest stable API version of a type, '' when its provider does not name the type."""
-        namespace, _, name = resource_type.partition("/")
-        async with self._version_lock:
-            if namespace not in self._versions:
-                self._versions[namespace] = await self._read_versions(namespace)
-        return self._versions[namespace].get(name, "")
-
-    async def _read_versions(self, namespace: str) -> Mapping[str, str]:
+    async def _get(self, document: Document) -> dict[str, Any] | None:
+        version = await self._versions.of(document.resource_type)
+        if not version:
+            return None
         try:
-            provider = await self._reader.provider(namespace)
-        except (
-            NotFound
-        ):  # not a registered provider: its resources stay `observed`, never `removed`
-            return {}
-        return {
-            str(item.get("resourceType", "")).lower(): newest_stable(item.get("apiVersions", []))
-            for item in provider.get("resourceTypes", [])
-        }
-
-
-def newest_stable(versions: Iterable[str]) -> str:
-    """The newest API version that is no preview, else the newest at all. They sort as text: 2024-05-01-preview."""
-    ordered = sorted(versions, reverse=True)
-    return next((item for item in ordered if "preview" not in item), ordered[0] if ordered else "")
+            return await self._reader.get(document.resource_id, version)
+        except VersionRefused:
+            version = await self._versions.instead_of(document.resource_type, version)
+            return await self._reader.get(document.resource_id, version) if version else None

@@ -10,9 +10,18 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from drift import endings, notices, scan
+from drift import endings, hints, notices, scan
 from drift.lease import TenantClosedError
-from drift.messages import DeliverNotice, M, Message, ScanSubscription, ScanTenant, read_message
+from drift.messages import (
+    DeliverNotice,
+    M,
+    Message,
+    ResourceEvent,
+    ScanSubscription,
+    ScanTenant,
+    read_event,
+    read_message,
+)
 from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
@@ -48,6 +57,16 @@ async def deliver_notice(deployment: Deployment, body: bytes) -> None:
         await notices.deliver(context, message.notice_id)
 
 
+async def resource_event(deployment: Deployment, body: bytes) -> None:
+    event = read_event(body)
+    if isinstance(event, ResourceEvent):
+        await hints.take_event(deployment, event, now=_now())
+        return
+    context = await _served(deployment, event)
+    if context:
+        await hints.recheck(context, event, clock=_now)
+
+
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, ScanTenant)
     context = await _served(deployment, message) if message else None
@@ -68,6 +87,11 @@ async def fail_notice(deployment: Deployment, body: bytes) -> None:
     context = await _served(deployment, message) if message else None
     if message and context:
         await notices.fail(context, message.notice_id, "It could not be delivered in five tries.")
+
+
+async def fail_event(_: Deployment, __: bytes) -> None:
+    """Nothing is lost: what the event spoke of is read by the next scan."""
+    logger.error("poison message", extra={"kind": ResourceEvent.__name__})  # raises an alert
 
 
 async def _served(deployment: Deployment, message: Message) -> TenantContext | None:

@@ -24,7 +24,7 @@ from drift.engine.findings import Attribution, Evidence, Observation, Status
 from drift.engine.index import SnapshotIndex, delta, evolved_types
 from drift.engine.model import Difference, Document, Json, ResourceKey
 from drift.engine.rules import Judgement, Subject, TenantRule, judge
-from drift.findings import Known, Stored, Transition, get_finding, known_findings, shorten
+from drift.findings import Known, Stored, Transition, get_finding, shorten
 from drift.preferences import Scope
 from tenancy.ids import SubscriptionId
 from tenancy.store import TenantStore
@@ -42,6 +42,7 @@ class Held:
     baseline: SnapshotIndex
     current: SnapshotIndex
     fresh: Mapping[ResourceKey, Document]  # documents of this scan that are in memory already
+    known: Sequence[Known]  # the findings that are stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def detect(
     now: datetime,
 ) -> Detected:
     """Compares a state with its baseline. Raises what reading Azure or storage raises; nothing is written here."""
-    known = {_key(item): item async for item in known_findings(store, held.subscription_id)}
+    known = {_key(item): item for item in held.known}
     drifted = _drifted(held)
     late = [item.resource_id for item in known.values() if _awaits_attribution(item, now)]
     arrived = await attributor.ask(late)

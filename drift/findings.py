@@ -50,7 +50,7 @@ class Transition:
     finding: Finding
     etag: str  # '' when it is new
     event: Event | None
-    before: Finding | None = None  # what it was, None when it is new
+    before: Finding | None  # what it was, None when it is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,10 @@ class Outbox:
     events: tuple[tuple[str, str], ...]  # (finding id, event)
 
 
-async def known_findings(
-    store: TenantStore, subscription_id: SubscriptionId
-) -> AsyncIterator[Known]:
+async def known_findings(store: TenantStore, subscription_id: SubscriptionId) -> list[Known]:
     columns = [field.name for field in fields(Known)][1:]
-    async for row in store.rows(
-        Table.FINDING, prefix=f"{_FINDING}{subscription_id}.", columns=columns
-    ):
-        yield Known(row.key.removeprefix(_FINDING), **row.values)
+    rows = store.rows(Table.FINDING, prefix=f"{_FINDING}{subscription_id}.", columns=columns)
+    return [Known(row.key.removeprefix(_FINDING), **row.values) async for row in rows]
 
 
 async def expired_findings(store: TenantStore, *, now: datetime) -> AsyncIterator[Stored]:

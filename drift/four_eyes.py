@@ -7,7 +7,6 @@ their credential would count twice. Platform operators may ask, like everybody w
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from drift.approvals import (
@@ -94,7 +93,7 @@ async def _activate(
     baseline = await get_baseline(store, approval.baseline_id)
     for _ in range(MOST_TRIES):
         subscription = await get_subscription(store, approval.subscription_id)
-        effect = put_in_force(replace(subscription, active_baseline=baseline.baseline_id))
+        effect = put_in_force(subscription.held_against(baseline.baseline_id, baseline.snapshot_id))
         try:
             settled = await settle(
                 context, approval, ApprovalStatus.APPROVED, [effect], reason=reason, now=now

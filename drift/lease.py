@@ -13,6 +13,7 @@ from tenancy.rows import Value
 from tenancy.store import Table, TenantStore
 
 LEASE_SECONDS = 300
+LOOK_SECONDS = 10  # until the holder looks again whether anybody still wants its work
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +73,52 @@ async def _unwatched() -> None:
 
 
 class LeaseKeeper:
-    """Keeps a lease alive while its holder works, and gives it back.
-
-    `watch` raises NotFound or Conflict once the tenant is closed, ConnectionRemovedError once its connection is gone.
-    """
+    """Keeps a lease alive while its holder works, and gives it back."""
 
     def __init__(
         self,
         store: TenantStore,
         lease: Lease,
         clock: Callable[[], datetime],
-        watch: Callable[[], Awaitable[object]] = _unwatched,
     ) -> None:
         self._store = store
         self._lease = lease
         self._clock = clock
-        self._watch = watch
+        self._watch: Callable[[], Awaitable[None]] = _unwatched
         self._renew_at = clock() + timedelta(seconds=LEASE_SECONDS / 3)
+        self._look_at = clock() + timedelta(seconds=LOOK_SECONDS)
 
     @property
     def fence(self) -> int:
         return self._lease.fence
 
+    def watch(self, look: Callable[[], Awaitable[None]]) -> None:
+        """`look` raises NotFound or Conflict once the tenant is closed, ConnectionRemovedError once its connection is
+        gone. It reads rows, so it is asked every LOOK_SECONDS and before each commit, and not at every step."""
+        self._watch = look
+
     async def keep(self) -> None:
-        """To be called at every step: renews when a third of the time is over.
+        """To be called at every step: looks when it is time to, and renews when a third of the lease is over.
 
         Raises LeaseLostError, ConnectionRemovedError, or TenantClosedError when nobody wants the work any more.
         """
+        if self._clock() >= self._look_at:
+            await self._look()
+        await self._renew()
+
+    async def before_commit(self) -> None:
+        """The same, and looks in any case: nothing is written for a tenant that is closed by now."""
+        await self._look()
+        await self._renew()
+
+    async def _look(self) -> None:
         try:
             await self._watch()
         except (NotFound, Conflict) as error:
             raise TenantClosedError from error
+        self._look_at = self._clock() + timedelta(seconds=LOOK_SECONDS)
+
+    async def _renew(self) -> None:
         if self._clock() >= self._renew_at:
             try:
                 await self._extend(timedelta(seconds=LEASE_SECONDS))

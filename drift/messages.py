@@ -5,15 +5,25 @@ Fields are never renamed or removed and new ones have a default, so that old and
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from errors import Invalid
 
 GUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 ROW_KEY = r"^[0-9a-z.-]{1,120}$"
 LARGEST_MESSAGE = 4096
+LARGEST_EVENT = 64 * 1024  # what a queue holds; most of it is claims
+LONGEST_ID = 1500
+RESOURCE_ID = (
+    r"^/[sS]ubscriptions/([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+    r"/[^\x00-\x1f]+$"
+)
+CHANGES = frozenset(
+    {"Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resources.ResourceDeleteSuccess"}
+)
 
 
 class Message(BaseModel):
@@ -37,12 +47,52 @@ class DeliverNotice(Message):
     notice_id: str = Field(pattern=ROW_KEY)
 
 
+class RecheckResource(Message):
+    """One resource to be looked at soon, because an event spoke of it."""
+
+    subscription_id: str = Field(pattern=GUID)
+    resource_id: str = Field(pattern=RESOURCE_ID, max_length=LONGEST_ID)
+    attempt: int = Field(default=0, ge=0, le=9)
+
+
+class ResourceEvent(BaseModel):
+    """What is read of an event of Event Grid, in its own schema or as a CloudEvent. Claims and all else are left."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kind: str = Field(validation_alias=AliasChoices("eventType", "type"), max_length=200)
+    subject: str = Field(max_length=LONGEST_ID)
+
+    @property
+    def is_change(self) -> bool:
+        return self.kind in CHANGES
+
+    @property
+    def subscription_id(self) -> str:
+        """'' when the subject is no resource of a subscription."""
+        found = re.match(RESOURCE_ID, self.subject)
+        return found[1].lower() if found else ""
+
+
 M = TypeVar("M", bound=Message)
+B = TypeVar("B", bound=BaseModel)
 
 
 def read_message(body: bytes, shape: type[M]) -> M:
     """Raises Invalid for anything that is not such a message; it then ends on the poison queue, visibly."""
-    if len(body) > LARGEST_MESSAGE:
+    return _read(body, shape, LARGEST_MESSAGE)
+
+
+def read_event(body: bytes) -> ResourceEvent | RecheckResource:
+    """A message of the queue of events: one that Event Grid put there, or one of our own. Raises Invalid for others."""
+    try:
+        return _read(body, RecheckResource, LARGEST_MESSAGE)
+    except Invalid:
+        return _read(body, ResourceEvent, LARGEST_EVENT)
+
+
+def _read(body: bytes, shape: type[B], largest: int) -> B:
+    if len(body) > largest:
         raise Invalid("The queue message is too large.", field="message")
     try:
         return shape.model_validate_json(body)

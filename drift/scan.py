@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from drift import lease as leases
+from drift.api_versions import ApiVersions
 from drift.arm import open_arm
 from drift.attribution import Attributor
 from drift.baseline_documents import load_baseline
@@ -23,9 +24,10 @@ from drift.connection import find_connection
 from drift.detect import Detected, Held, Policy, detect
 from drift.dispatch import send_first, send_next, send_part
 from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
-from drift.findings import commit
+from drift.engine.findings import Status
+from drift.findings import commit, known_findings
 from drift.notices import publish
-from drift.observe import observe
+from drift.observe import Observed, observe
 from drift.pace import Pace
 from drift.preferences import get_preferences
 from drift.rules import count_hits, rules_in_force
@@ -42,6 +44,7 @@ from drift.scans import (
     find_scan,
     get_parts,
     get_scan,
+    page_scans,
     save_part,
     save_scan,
     scan_id_of,
@@ -60,7 +63,17 @@ logger = logging.getLogger(__name__)
 LONGEST_DELAY = 60  # seconds until a message that found its subscription busy comes back
 ATTRIBUTION = "resourcechanges"  # the source that says who made a change
 UNMONITORED = "The subscription is not monitored any more."
+MOST_OPEN = 10  # scans of one tenant at a time: what waits behind them would be no newer when its turn comes
 CLOCK_MARGIN = timedelta(minutes=5)  # that this machine's clock may be behind the queue's
+
+
+class TooManyOpen(Conflict):
+    """So many scans of the tenant have not ended that one more would only wait behind them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{MOST_OPEN} scans of this tenant have not ended yet. Wait for one of them, or cancel one."
+        )
 
 
 async def start_scan(
@@ -68,7 +81,8 @@ async def start_scan(
 ) -> Scan:
     """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more.
 
-    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message.
+    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message; and
+    TooManyOpen.
     """
     if context.tenant.status is TenantStatus.SUSPENDED:
         raise Conflict("This tenant is suspended: nothing is scanned until it is resumed.")
@@ -80,6 +94,11 @@ async def start_scan(
         created_at=slot,
         deadline=now + LONGEST_SCAN,
     )
+    newest, _ = await page_scans(context.store, after="", limit=MOST_OPEN)
+    if len(newest) == MOST_OPEN and all(
+        one.status not in ENDED and one.scan_id != scan.scan_id for one in newest
+    ):
+        raise TooManyOpen
     message: dict[str, str | int] = {"version": 1, "scan_id": scan.scan_id}
     # What ends the scan if all else is lost goes first: it finds nothing to do if the scan is never made.
     overtime = LONGEST_SCAN + CLOCK_MARGIN
@@ -121,8 +140,9 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
     if scan.status is ScanStatus.QUEUED:
         running = replace(scan, status=ScanStatus.RUNNING, subscriptions=len(monitored))
         await save_scan(context.store, running)
-    await send_first(context, scan_id, await get_parts(context.store, scan_id))
-    await close_scan(context.store, scan_id, now=now)
+    parts = await get_parts(context.store, scan_id)
+    await send_first(context, scan_id, parts)
+    await close_scan(context.store, scan_id, parts, now=now)
 
 
 async def scan_subscription(
@@ -139,14 +159,13 @@ async def scan_subscription(
     if part.status in ENDED:  # the run that ended it may have died before this
         await _go_on(context, part, clock)
         return
-    watch = await _watch(context)
     try:
         lease = await leases.acquire(context.store, subscription_id, scan_id, now=clock())
     except leases.Busy as busy:
         delay = max(1, min(LONGEST_DELAY, round(busy.retry_after)))
         await send_part(context, scan_id, subscription_id, delay=delay)
         return
-    keeper = leases.LeaseKeeper(context.store, lease, clock, watch)
+    keeper = leases.LeaseKeeper(context.store, lease, clock)
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock(), reason="")
         await save_part(context.store, part)
@@ -168,7 +187,7 @@ async def _go_on(context: TenantContext, part: Part, clock: Callable[[], datetim
     await publish(context, part.subscription_id, now=clock())
     parts = await get_parts(context.store, part.scan_id)
     await send_next(context, part.scan_id, parts, part.subscription_id)
-    await close_scan(context.store, part.scan_id, now=clock())
+    await close_scan(context.store, part.scan_id, parts, now=clock())
 
 
 async def _wait_or_end(
@@ -190,15 +209,14 @@ async def _wait_or_end(
     return waiting
 
 
-async def _watch(context: TenantContext) -> Callable[[], Awaitable[None]]:
-    """What a scan under way looks at at each step: that its tenant is open, and its connection not removed. A replaced
-    one may be held on to; one that was removed and made anew may not."""
-    held = await find_connection(context)
+def _watch(context: TenantContext, lineage: str) -> Callable[[], Awaitable[None]]:
+    """What a scan under way looks at: that its tenant is open, and the connection that it reads with not removed. A
+    replaced one may be held on to; one that was removed and made anew may not."""
 
     async def look() -> None:
         await serve(context.deployment, context.tenant.tenant_id)
         known = await find_connection(context)
-        if held and (known is None or known.lineage != held.lineage):
+        if known is None or known.lineage != lineage:
             raise leases.ConnectionRemovedError
 
     return look
@@ -213,7 +231,9 @@ async def _scan(
 ) -> Part:
     """Reads, records and compares one subscription. What Azure refuses ends the part incomplete, with the reason."""
     try:
-        arm = open_arm(context, await context.credential())
+        credential = await context.credential()
+        keeper.watch(_watch(context, credential.lineage))
+        arm = open_arm(context, credential)
         reader = SubscriptionReader(arm, part.subscription_id, Pace(context.store, clock))
         secret_key = await context.fingerprint_key()
         observed = await observe(context.store, reader, secret_key, keeper)
@@ -221,21 +241,20 @@ async def _scan(
         if observed.reason:
             part = _incomplete(part, observed.reason, observed.permission)
             return await _wait_or_end(context, part, observed.retry_after, clock())
-        confirmer, attributor = Confirmer(reader, secret_key), Attributor(reader)
-        await keeper.keep()
+        versions = ApiVersions(context.store, reader, clock)
+        confirmer, attributor = Confirmer(reader, secret_key, versions), Attributor(reader)
         settled = await settle(
             context.store,
             part.subscription_id,
             observed,
             confirmer,
             attributor,
+            keeper,
             scan_id=part.scan_id,
-            fence=keeper.fence,
             now=clock(),
         )
         if settled.held_back:
             return _incomplete(part, settled.held_back)
-        await keeper.keep()
         detected = await _detect(
             context, subscription, settled, confirmer, attributor, part, keeper, clock
         )
@@ -252,15 +271,8 @@ async def _scan(
             extra={"scan_id": part.scan_id, "reason": type(error).__name__},
         )
         return _incomplete(part, error.message)
-    part = replace(
-        part,
-        resources=settled.resources,
-        changed=settled.changed,
-        skipped=observed.skipped,
-        skipped_examples=observed.skipped_examples,
-        findings=detected.unsettled,
-        baseline_id=subscription.active_baseline,
-    )
+    part = _counted(part, observed, settled)
+    part = replace(part, findings=detected.unsettled, baseline_id=subscription.active_baseline)
     if attributor.unread:
         return _without_attribution(part, attributor.unread)
     return replace(part, status=ScanStatus.COMPLETE)
@@ -279,13 +291,22 @@ async def _detect(
     """Compares with the active baseline and commits findings and their events."""
     if not subscription.active_baseline:
         return Detected((), 0)
-    store = context.store
-    baseline = await get_baseline(store, subscription.active_baseline)
-    index = settled.current
-    if baseline.snapshot_id != settled.current.snapshot_id:
-        index = await load_baseline(context, baseline)
+    store, index = context.store, settled.current
+    known = await known_findings(store, subscription.subscription_id)
+    agreed = subscription.is_agreed(index.snapshot_id)
+    if agreed and all(item.status == Status.RESOLVED for item in known):
+        return Detected((), 0)  # nothing differs and nothing is left to close: no policy is needed
+    if not agreed:
+        baseline = await get_baseline(store, subscription.active_baseline)
+        if baseline.snapshot_id != index.snapshot_id:
+            index = await load_baseline(context, baseline)
     held = Held(
-        subscription.subscription_id, baseline.baseline_id, index, settled.current, settled.fresh
+        subscription.subscription_id,
+        subscription.active_baseline,
+        index,
+        settled.current,
+        settled.fresh,
+        known,
     )
     rules = await rules_in_force(store, now=clock())
     policy = Policy(
@@ -294,12 +315,23 @@ async def _detect(
         changed=rules.version != subscription.rules_version,
     )
     detected = await detect(store, attributor, confirmer, held, policy, now=clock())
-    await keeper.keep()
+    if detected.transitions or detected.hits or policy.changed:
+        await keeper.before_commit()
     await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
     await count_hits(store, detected.hits, now=clock())
     if policy.changed:
         await save(store, replace(subscription, rules_version=rules.version))
     return detected
+
+
+def _counted(part: Part, observed: Observed, settled: Settled) -> Part:
+    return replace(
+        part,
+        resources=settled.resources,
+        changed=settled.changed,
+        skipped=observed.skipped,
+        skipped_examples=observed.skipped_examples,
+    )
 
 
 def _without_attribution(part: Part, why: str) -> Part:

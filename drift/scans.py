@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -146,13 +146,17 @@ async def save_part(store: TenantStore, part: Part) -> None:
     await store.put(Table.SCAN, _part_key(part), {"body": _encode(part)})
 
 
-async def close_scan(store: TenantStore, scan_id: str, *, now: datetime) -> Scan | None:
-    """Closes the scan if all of its parts have ended; of several callers exactly one gets it back."""
-    scan = await get_scan(store, scan_id)
-    parts = await get_parts(store, scan_id)
-    if scan.status is not ScanStatus.RUNNING or len(parts) < scan.subscriptions:
-        return None
+async def close_scan(
+    store: TenantStore, scan_id: str, parts: Sequence[Part], *, now: datetime
+) -> Scan | None:
+    """Closes the scan if all of its parts have ended; of several callers exactly one gets it back.
+
+    `parts` are as the caller read them after it wrote its own: who wrote last has read all of them ended.
+    """
     if any(part.status not in ENDED for part in parts):
+        return None
+    scan = await get_scan(store, scan_id)
+    if scan.status is not ScanStatus.RUNNING or len(parts) < scan.subscriptions:
         return None
     closed = replace(scan, status=overall(part.status for part in parts), finished_at=now)
     try:

@@ -28,6 +28,7 @@ from drift.engine.model import Difference, Document, ResourceKey
 from drift.engine.repacking import plan_packs
 from drift.findings import shorten
 from drift.history import HistoryEntry, save_history
+from drift.lease import LeaseKeeper
 from drift.observe import Observed
 from tenancy.ids import SubscriptionId
 from tenancy.store import TenantStore
@@ -64,17 +65,19 @@ async def settle(
     observed: Observed,
     confirmer: Confirmer,
     attributor: Attributor,
+    keeper: LeaseKeeper,
     *,
     scan_id: str,
-    fence: int,
     now: datetime,
 ) -> Settled:
-    """Raises Stale or Conflict when another scan settled meanwhile; the repeated scan then starts from its state."""
+    """The keeper is asked before anything is written. Raises Stale or Conflict when another scan settled meanwhile; the
+    repeated scan then starts from its state."""
     before, previous, collected = observed.configuration, observed.previous, observed.collected
     missing = len(collected.missing)
     # The same scan again, after it died half-way, is not the second one that sees it.
     unseen = before is not None and before.held_by in {"", scan_id}
     if before and previous and unseen and _is_mass(missing, len(previous)):
+        await keeper.before_commit()
         await point_to(store, replace(before, held_by=scan_id))
         reason = (
             f"{missing} of {len(previous)} resources vanished at once. That is held back until the next scan "
@@ -82,7 +85,7 @@ async def settle(
         )
         return Settled(previous, 0, {}, held_back=reason)
     kept = await _not_proven_gone(store, previous, collected.missing, confirmer)
-    fresh = {document.key: document for document in collected.changed}
+    fresh = collected.documents()
     current, changed = previous, 0
     if previous is None or fresh or len(kept) < missing:
         versions = observed.api_versions
@@ -90,6 +93,7 @@ async def settle(
         loaded = {name: await load_pack(store, name) for name in plan.needed}
         packed = plan.build(loaded)
         current = packed.index
+        await keeper.before_commit()
         await save_packs(store, packed.packs)
         await save_snapshot(store, current)
         if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
@@ -103,8 +107,15 @@ async def settle(
             what = _At(now, scan_id, current.snapshot_id)
             changed = await _save_history(store, differences, attributor, what)
     assert current is not None
+    await keeper.before_commit()
     state = Configuration(
-        subscription_id, current.snapshot_id, scan_id, now, len(current), fence, etag=_etag(before)
+        subscription_id,
+        current.snapshot_id,
+        scan_id,
+        now,
+        len(current),
+        keeper.fence,
+        etag=_etag(before),
     )
     await point_to(store, state, moved=before is None or before.snapshot_id != state.snapshot_id)
     return Settled(current, changed, fresh)

@@ -37,6 +37,7 @@ class Subscription:
     baseline_version: int = 0  # the highest version given so far
     rules_version: str = ""  # of the tenant's rules that its findings were judged by
     taken: bool = False  # not monitored because another tenant has it
+    agreed: str = ""  # the active baseline and its snapshot, so that who is in sync need not read the baseline's row
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -49,7 +50,16 @@ class Subscription:
             "baseline_version": self.baseline_version,
             "rules_version": self.rules_version,
             "taken": self.taken,
+            "agreed": self.agreed,
         }
+
+    def held_against(self, baseline_id: str, snapshot_id: str) -> Subscription:
+        """The same with another active baseline."""
+        return replace(self, active_baseline=baseline_id, agreed=f"{baseline_id}:{snapshot_id}")
+
+    def is_agreed(self, snapshot_id: str) -> bool:
+        """Whether a snapshot is known to be what the active baseline holds; False says nothing."""
+        return self.agreed == f"{self.active_baseline}:{snapshot_id}"
 
 
 INVISIBLE = "Invisible"
@@ -236,5 +246,6 @@ def _read(row: Row) -> Subscription:
         baseline_version=values["baseline_version"],
         rules_version=values["rules_version"],
         taken=values.get("taken", False),
+        agreed=values.get("agreed", ""),
         etag=row.etag,
     )

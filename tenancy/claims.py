@@ -76,6 +76,17 @@ class Claims:
             lambda _: client.delete_entity(_partition(subscription_id), key), service=SERVICE
         )
 
+    async def watchers(self, subscription_id: SubscriptionId) -> list[TenantId]:
+        """The tenants that a subscription is registered for: who has it, and whom it is shared with."""
+        client = await self._tables.client(PLATFORM)
+        parameters = {"partition": _partition(subscription_id)}
+
+        async def read(_: int) -> list[TenantId]:
+            rows = client.query_entities("PartitionKey eq @partition", parameters=parameters)
+            return [TenantId(row["tenant_id"]) async for row in rows]
+
+        return sorted(set(await call_storage(read, service=SERVICE)))
+
     async def _take_over(self, tenant_id: TenantId, subscription_id: SubscriptionId) -> bool:
         held = await self._find(subscription_id, HOLDER)
         if held is None:

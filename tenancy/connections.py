@@ -51,6 +51,7 @@ class TenantCredential:
 
     token_source: AsyncTokenCredential
     only_directory: str  # whose subscriptions it may read; '' when what Azure shows it is the tenant's own affair
+    lineage: str = ""  # of the connection that it was made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class Credentials:
         credential = TenantCredential(
             make_credential(connection, secret, self._settings),
             connection.directory_id if shared else "",
+            connection.lineage,
         )
         self.forget(tenant_id)
         self._known[tenant_id] = _Kept(connection.generation, credential, self._clock())

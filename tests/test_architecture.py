@@ -22,6 +22,7 @@ EVERYWHERE = {"settings", "errors"}  # importable by all, and importing none of 
 ENGINE, TENANCY, ADAPTERS, USE_CASES, SURFACES, TRIGGERS = range(6)
 # Adapters turn Azure, rows and messages into values. The other files of drift/ are use-cases.
 ADAPTER_MODULES = {
+    "drift.api_versions",
     "drift.archive",
     "drift.arm",
     "drift.attribution",

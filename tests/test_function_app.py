@@ -28,9 +28,11 @@ QUEUES = {
     "scan_tenant": "scan-tenant",
     "scan_subscription": "scan-subscription",
     "deliver_notice": "notices",
+    "resource_events": "resource-events",
     "scan_tenant_poison": "scan-tenant-poison",
     "scan_subscription_poison": "scan-subscription-poison",
     "notices_poison": "notices-poison",
+    "resource_events_poison": "resource-events-poison",
 }
 LOCAL = {
     "DRIFT_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",

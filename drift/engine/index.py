@@ -124,18 +124,24 @@ class SnapshotIndex:
         return self.position_of(key) is not None
 
     def entries(self) -> Iterator[Entry]:
-        numbers = _read_numbers(self.numbers)
-        for position, pack in enumerate(numbers):
-            cell = slice(position * WIDTH, (position + 1) * WIDTH)
-            yield Entry(
-                self.keys[cell],
-                self.digests[cell],
-                self.raws[cell],
-                pack,
-                self.trims[cell],
-                self.collated[cell],
-                self.arranged[cell],
-            )
+        for position, pack in enumerate(_read_numbers(self.numbers)):
+            yield self._entry(position, pack)
+
+    def entry_at(self, position: int) -> Entry:
+        (pack,) = _read_numbers(self.numbers[position * 4 : position * 4 + 4])
+        return self._entry(position, pack)
+
+    def _entry(self, position: int, pack: int) -> Entry:
+        cell = slice(position * WIDTH, (position + 1) * WIDTH)
+        return Entry(
+            self.keys[cell],
+            self.digests[cell],
+            self.raws[cell],
+            pack,
+            self.trims[cell],
+            self.collated[cell],
+            self.arranged[cell],
+        )
 
     def key_at(self, position: int) -> bytes:
         return self.keys[position * WIDTH : (position + 1) * WIDTH]

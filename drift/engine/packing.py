@@ -15,6 +15,7 @@ import zstandard
 
 from drift.engine.canonical import NORMALISER_VERSION, digest_of
 from drift.engine.model import Document, ResourceKey, resource_key
+from drift.engine.press import inflate, trim_buffer
 from errors import Corrupt, Invalid
 
 LARGEST_PACK = (
@@ -58,6 +59,16 @@ def place_of(document: Document) -> tuple[str, ResourceKey]:
     return document.resource_type, document.key
 
 
+def in_order(documents: Iterable[Document]) -> Iterator[Document]:
+    """By place. A type at a time: the places of a hundred thousand documents at once would take a tenth of a scan's
+    memory."""
+    types: dict[str, list[Document]] = {}
+    for document in documents:
+        types.setdefault(document.resource_type, []).append(document)
+    for name in sorted(types):
+        yield from sorted(types.pop(name), key=lambda document: document.key)
+
+
 def is_boundary(key: str, every: int = RUN) -> bool:
     """Whether a run ends with this key. `every` is a power of two, so that a boundary is a weaker one as well."""
     return int(key[-8:], 16) % every == 0
@@ -69,8 +80,8 @@ def cut(documents: Iterable[Document]) -> Iterator[Pack]:
     Raises Invalid for a document that no pack can hold (`fits` tells).
     """
     run: list[Document] = []
-    for document in sorted(documents, key=place_of):
-        run.append(document)
+    for document in in_order(documents):
+        run.append(inflate(document))
         if is_boundary(document.key):
             yield from _pack_run(run, RUN)
             run = []
@@ -163,4 +174,6 @@ def _encode(documents: Sequence[Document]) -> bytes:
 
 
 def _compress(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
+    return trim_buffer(
+        zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
+    )

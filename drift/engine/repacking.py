@@ -34,15 +34,8 @@ class PackPlan:
 
     def build(self, loaded: Mapping[str, Sequence[Document]]) -> Packed:
         """`loaded` has the documents of every pack in `needed`, by its name."""
-        entries = list(self._entries())
-        alive = {entry.key for entry in entries}
-        changed = {document.key: document for document in self._collected.changed}
-        for name in self.needed:
-            for document in loaded[name]:
-                if bytes.fromhex(document.key) in alive:
-                    changed.setdefault(document.key, document)
         old = self._previous.packs if self._previous else ()
-        new = list(cut(changed.values()))
+        new = list(cut(self._documents(loaded)))
         refs = [ref for ref in old if ref.name not in self.needed]
         refs += [PackRef(pack.name, *pack.last) for pack in new]
         refs.sort(key=_place)
@@ -55,11 +48,21 @@ class PackPlan:
                 entry._replace(
                     pack=packed[entry.key] if entry.key in packed else numbers[old[entry.pack].name]
                 )
-                for entry in entries
+                for entry in self._entries()
             ),
         )
         known = {ref.name for ref in old}
         return Packed(index, tuple(pack for pack in new if pack.name not in known))
+
+    def _documents(self, loaded: Mapping[str, Sequence[Document]]) -> Iterator[Document]:
+        """The changed ones, and what is left of the packs that are taken apart."""
+        yield from self._collected.changed
+        if not self.needed:
+            return
+        left = {entry.key for entry in self._entries()} - self._collected.fresh.keys()
+        for document in (one for name in self.needed for one in loaded[name]):
+            if bytes.fromhex(document.key) in left:
+                yield document
 
     def _entries(self) -> Iterator[Entry]:
         yield from self._collected.entries()

@@ -17,8 +17,9 @@ import msgspec
 
 from drift.engine.canonical import NORMALISER_VERSION, digest_of, identify, mend, reduce
 from drift.engine.index import Entry, SnapshotIndex
-from drift.engine.model import Document, resource_key
-from drift.engine.packing import fits
+from drift.engine.model import Document, ResourceKey, resource_key
+from drift.engine.packing import fits, in_order
+from drift.engine.press import Press
 from drift.engine.recognition import (
     UNKNOWN,
     Digester,
@@ -116,6 +117,10 @@ class Collected:
     renewed: Mapping[int, Marks]  # of the seen ones, by position, what came in other bytes
     fresh: Mapping[bytes, Fresh]  # by key
 
+    def documents(self) -> Mapping[ResourceKey, Document]:
+        """The changed ones by key. A view: of a first scan a dict would be as large as the digests of all."""
+        return _Documents(self.fresh)
+
     def entries(self) -> Iterator[Entry]:
         """Every resource that came; `pack` is the one of the state before, -1 where it has none."""
         for position, entry in enumerate(self.previous.entries() if self.previous else ()):
@@ -127,6 +132,20 @@ class Collected:
         for key, fresh in self.fresh.items():
             if self.previous is None or key not in self.previous:
                 yield fresh.entry(key, -1)
+
+
+class _Documents(Mapping[ResourceKey, Document]):
+    def __init__(self, fresh: Mapping[bytes, Fresh]) -> None:
+        self._fresh = fresh
+
+    def __getitem__(self, key: ResourceKey) -> Document:
+        return self._fresh[bytes.fromhex(key)].document
+
+    def __iter__(self) -> Iterator[ResourceKey]:
+        return (ResourceKey(key.hex()) for key in self._fresh)
+
+    def __len__(self) -> int:
+        return len(self._fresh)
 
 
 class Survey:
@@ -151,6 +170,7 @@ class Survey:
         self._seen = bytearray(len(previous) if previous is not None else 0)
         self._renewed: dict[int, Marks] = {}
         self._fresh: dict[bytes, Fresh] = {}
+        self._press = Press()
         self._skipped: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
         self._duplicates = self._total = self._parsed = 0
@@ -184,7 +204,7 @@ class Survey:
                 changed.append(fresh.document)
         return Collected(
             previous=self._previous,
-            changed=tuple(sorted(changed, key=lambda item: (item.resource_type, item.key))),
+            changed=tuple(in_order(changed)),
             missing=tuple(self._find_missing()),
             skipped=self._skipped,
             examples={reason: tuple(names) for reason, names in self._examples.items()},
@@ -314,7 +334,7 @@ class Survey:
         known = self._fresh.get(key)
         self._duplicates += known is not None
         if known is None or fresh[:2] > known[:2]:
-            self._fresh[key] = fresh
+            self._fresh[key] = fresh._replace(document=self._press.take(key, fresh.document))
 
     def _is_outdone(self, key: bytes, fresh: Fresh) -> bool:
         """Whether the resource came twice and its unchanged document stays. Of two, the greater digest stays:

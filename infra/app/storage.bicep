@@ -30,6 +30,8 @@ var queueNames = [
   'scan-subscription-poison'
   'notices'
   'notices-poison'
+  'resource-events'
+  'resource-events-poison'
 ]
 
 // tenancy/store.py, and the index outside the tenants (tenancy/tenants.py)

@@ -38,7 +38,7 @@ async def seed_findings(
         )
         step = advance(None, seen, now=now, baseline_id="none")
         assert step.finding is not None
-        found = Transition(step.finding, "", step.event)
+        found = Transition(step.finding, "", step.event, None)
         await commit(context.store, subscription, f"scan-{position}", [found])
     await publish(context, subscription, now=now)
 

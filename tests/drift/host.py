@@ -21,9 +21,11 @@ CONSUMERS = {
     "scan-tenant": consumers.scan_tenant,
     "scan-subscription": consumers.scan_subscription,
     "notices": consumers.deliver_notice,
+    "resource-events": consumers.resource_event,
     "scan-tenant-poison": consumers.fail_scan,
     "scan-subscription-poison": consumers.fail_subscription,
     "notices-poison": consumers.fail_notice,
+    "resource-events-poison": consumers.fail_event,
 }
 MOST_TRIES = 5  # host.json maxDequeueCount
 

@@ -1,4 +1,5 @@
-"""A tenant that is suspended or deleted: nothing works at once, and a scan under way stops at its next step. E02.
+"""A tenant that is suspended or deleted: nothing works at once, and a scan under way stops within seconds and commits
+nothing more. E02, I15.
 
 So does one whose connection is removed.
 """
@@ -8,59 +9,79 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dev.demo.client import ProductError
-from drift import onboarding
+from drift import onboarding, scan
+from drift.collect import SOURCES
+from drift.lease import LOOK_SECONDS, TenantClosedError
 from errors import Conflict
 from tenancy.access import govern, serve
-from tenancy.ids import DirectoryId, ObjectId
+from tenancy.ids import DirectoryId, ObjectId, SubscriptionId
 from tenancy.principal import PLATFORM_ROLE, Principal
 from tenancy.store import Table
 from tenancy.tenants import ROW, TenantStatus
 
 TLS = "/properties/minimumTlsVersion"
+GRAPH_SOURCES = sum(bool(source.query) for source in SOURCES)
 
 
 async def drift(tenant) -> None:
     await tenant.azure.edit(tenant.account("alpha")["id"], set={TLS: "TLS1_0"})
 
 
-async def run_and_close(tenant, operator, close) -> str:
-    """A scan that meets the closing of its tenant while it waits for Resource Graph."""
+COMMITTED = ("finding", "configuration", "configurationhistory", "notice", "pack")
+
+
+class Clock:
+    """So many seconds after the scan began as the test says."""
+
+    def __init__(self) -> None:
+        self.began = datetime.now(UTC)
+        self.seconds = 0.0
+
+    def __call__(self) -> datetime:
+        return self.began + timedelta(seconds=self.seconds)
+
+
+async def run_and_close(tenant, close, *, seconds=LOOK_SECONDS, moment="reading") -> str:
+    """A scan whose tenant is closed while it waits for Azure, and so many seconds pass for it meanwhile.
+
+    `reading` is at the first page of the first source, `ending` at the last source: only commits follow.
+    """
     await drift(tenant)
-    scan_id, (message,) = await tenant.fan_out()
+    scan_id, _ = await tenant.fan_out()
     await tenant.azure.clear_requests()
-    await tenant.graph_fault(nth=1, delaySeconds=1.0)
-    running = asyncio.create_task(tenant.host.run("scan-subscription", message))
+    if moment == "reading":
+        await tenant.graph_fault(nth=1, delaySeconds=1.0)
+        until = lambda log: any(tenant.subscription_id in one["path"] for one in log)  # noqa: E731
+    else:
+        await tenant.fault(path="/locks\\?", delaySeconds=1.0, times=1)
+        until = lambda log: sum(one["kind"] == "graph" for one in log) >= GRAPH_SOURCES  # noqa: E731
+    clock = Clock()
+    context = await serve(tenant.host.deployment, tenant.tenant_id)
+    part = SubscriptionId(tenant.subscription_id)
+    work = scan.scan_subscription(context, scan_id, part, clock=clock)
+    running = asyncio.create_task(work)
     async with asyncio.timeout(20):
         while True:
-            if await asked(tenant):
+            if until((await tenant.azure.requests())["log"]):
                 break
             await asyncio.sleep(0.02)
     await close()
-    await running  # dropped, not failed: the host must not try it again
+    clock.seconds = seconds
+    (outcome,) = await asyncio.gather(running, return_exceptions=True)
+    assert outcome is None or isinstance(outcome, TenantClosedError)
     return scan_id
-
-
-async def asked(tenant) -> bool:
-    """Whether the subscription was proved readable: the next request is the delayed one."""
-    log = (await tenant.azure.requests())["log"]
-    return any(f"/subscriptions/{tenant.subscription_id}" in one["path"] for one in log)
 
 
 async def graph_calls(tenant) -> int:
     return (await tenant.azure.requests())["counts"].get("graph", 0)
 
 
-@pytest.mark.parametrize("action", ["suspend", "delete"])
-async def test_scan_under_way_stops_at_its_next_step(tenant, operator, action):
-    before = await tenant.etags(
-        "finding", "configuration", "configurationhistory", "notice", "pack"
-    )
-
+def closing(tenant, operator, action):
     async def close():
         path = f"/api/tenants/{tenant.tenant_id}"
         if action == "delete":
@@ -68,27 +89,68 @@ async def test_scan_under_way_stops_at_its_next_step(tenant, operator, action):
         else:
             await operator.request("POST", f"{path}/suspend")
 
-    scan_id = await run_and_close(tenant, operator, close)
+    return close
+
+
+@pytest.mark.parametrize("action", ["suspend", "delete"])
+async def test_scan_under_way_stops_within_seconds(tenant, operator, action):
+    """At the first step after LOOK_SECONDS, and nothing of it is committed."""
+    before = await tenant.etags(*COMMITTED)
+    scan_id = await run_and_close(tenant, closing(tenant, operator, action))
     assert await graph_calls(tenant) == 1  # four sources were still to be read
-    after = await tenant.etags("finding", "configuration", "configurationhistory", "notice", "pack")
-    assert after == before
+    assert await tenant.etags(*COMMITTED) == before
     assert await tenant.host.drain() == []
     if action == "delete":
         return
     await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/resume")
-    scan = await tenant.read_scan(scan_id)
-    assert (scan["status"], [part["status"] for part in scan["parts"]]) == (
+    stopped = await tenant.read_scan(scan_id)
+    assert (stopped["status"], [part["status"] for part in stopped["parts"]]) == (
         "cancelled",
         ["cancelled"],
     )
-    assert (await tenant.part())["findings"] == 1  # its lease was given back
+    lease = (await tenant.rows("subscription"))["subscription", f"lease.{tenant.subscription_id}"]
+    latest = datetime.now(UTC) + timedelta(seconds=LOOK_SECONDS)  # the scan's own clock is ahead
+    assert lease["expires_at"] <= latest  # it was given back
 
 
+@pytest.mark.parametrize("moment", ["reading", "ending"])
+@pytest.mark.parametrize("action", ["suspend", "delete"])
+async def test_scan_that_is_quicker_than_the_look_commits_nothing(tenant, operator, action, moment):
+    """I15: before each commit it looks in any case, however little time has passed."""
+    before = await tenant.etags(*COMMITTED)
+    close = closing(tenant, operator, action)
+    await run_and_close(tenant, close, seconds=0, moment=moment)
+    assert await graph_calls(tenant) >= GRAPH_SOURCES
+    assert await tenant.etags(*COMMITTED) == before
+
+
+async def test_scan_closed_between_two_commits_commits_no_more(tenant, operator):
+    """Its new state is written by then, its findings are not: the next scan finds them."""
+    before = await tenant.etags("finding", "notice")
+    await tenant.get_fault(tenant.account("alpha")["id"], delaySeconds=1.0)
+    await drift(tenant)
+    scan_id, (message,) = await tenant.fan_out()
+    running = asyncio.create_task(tenant.host.run("scan-subscription", message))
+    async with asyncio.timeout(20):
+        while True:
+            pointer = (await tenant.rows("configuration"))["configuration", tenant.subscription_id]
+            if pointer["scan_id"] == scan_id:
+                break
+            await asyncio.sleep(0.02)
+    await closing(tenant, operator, "suspend")()
+    await running  # dropped, not failed: the host must not try it again
+    assert await tenant.etags("finding", "notice") == before
+    await tenant.azure.clear_faults()
+    await operator.request("POST", f"/api/tenants/{tenant.tenant_id}/resume")
+    assert (await tenant.part())["findings"] == 1
+    assert (await tenant.finding())["evidence"] == "confirmed"
+
+
+@pytest.mark.parametrize("moment", ["reading", "ending"])
 @pytest.mark.parametrize("again", [False, True])
-async def test_removed_connection_stops_the_scan_that_holds_its_token(tenant, operator, again):
+async def test_removed_connection_stops_the_scan_that_holds_its_token(tenant, again, moment):
     """Also where another one was made since: it may be of another organisation's application."""
-    tables = ("finding", "configuration", "configurationhistory", "notice", "pack")
-    before = await tenant.etags(*tables)
+    before = await tenant.etags(*COMMITTED)
 
     async def remove():
         removed = await tenant.http.delete("/api/connection", headers=await tenant.if_match())
@@ -97,12 +159,14 @@ async def test_removed_connection_stops_the_scan_that_holds_its_token(tenant, op
             body = tenant.organisation.tenant_body()["connection"]
             await tenant.api.request("PUT", "/api/connection", body)
 
-    scan_id = await run_and_close(tenant, operator, remove)
-    assert await graph_calls(tenant) == 1  # four sources were still to be read
-    assert await tenant.etags(*tables) == before
-    scan = await tenant.read_scan(scan_id)
-    (part,) = scan["parts"]
-    assert (scan["status"], part["status"]) == ("incomplete", "incomplete")
+    seconds = LOOK_SECONDS if moment == "reading" else 0
+    scan_id = await run_and_close(tenant, remove, seconds=seconds, moment=moment)
+    if moment == "reading":
+        assert await graph_calls(tenant) == 1  # four sources were still to be read
+    assert await tenant.etags(*COMMITTED) == before
+    stopped = await tenant.read_scan(scan_id)
+    (part,) = stopped["parts"]
+    assert (stopped["status"], part["status"]) == ("incomplete", "incomplete")
     assert "connection to Azure was removed" in part["reason"]
 
 
@@ -110,7 +174,7 @@ async def test_replaced_connection_stops_no_scan(tenant, operator):
     async def replace_it():
         assert (await tenant.put_connection()).status_code == 200
 
-    scan_id = await run_and_close(tenant, operator, replace_it)
+    scan_id = await run_and_close(tenant, replace_it)
     assert (await tenant.read_scan(scan_id))["status"] == "complete"
     assert await graph_calls(tenant) > 1
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from dev.demo.client import ProductError
+from drift.scan import MOST_OPEN
 from drift.schedule import tick
 
 
@@ -125,3 +127,18 @@ async def test_tick_is_remembered_and_said(deployment, hourly, caplog):
     await tick(deployment, now=moment)
     assert await deployment.registry.last_tick() == moment
     assert [one.started for one in caplog.records if one.message == "tick finished"] == [0]
+
+
+async def test_no_more_than_ten_scans_of_a_tenant_are_open(hourly, deployment, caplog):
+    """More would only wait; a slot that comes meanwhile is left out, and the next one is on time."""
+    open_ones = [await hourly.request_scan() for _ in range(MOST_OPEN)]
+    with pytest.raises(ProductError, match=r"409.*have not ended yet"):
+        await hourly.request_scan()
+    slot = await due_at(hourly)
+    await tick(deployment, now=slot)
+    assert len(await scans(hourly)) == MOST_OPEN
+    assert "scan left out" in {one.message for one in caplog.records}
+    assert await due_at(hourly) == slot + timedelta(hours=1)
+    await hourly.api.request("POST", f"/api/scans/{open_ones[0]}/cancel")
+    await hourly.request_scan()
+    assert len(await scans(hourly)) == MOST_OPEN + 1

@@ -230,3 +230,15 @@ def test_tenant_is_told_nothing_of_the_other() -> None:
         "This subscription is watched by another tenant of this deployment. "
         "The platform operator can share it with this one."
     )
+
+
+async def test_watchers_are_the_holder_and_whom_it_is_shared_with(claims, subscription_id, make):
+    assert await claims.watchers(subscription_id) == []
+    one, other = [(await make()).tenant.tenant_id for _ in range(2)]
+    await claims.take(one, subscription_id)
+    assert await claims.watchers(subscription_id) == [one]
+    await claims.share(other, subscription_id)
+    await claims.share(one, subscription_id)
+    assert await claims.watchers(subscription_id) == sorted([one, other])
+    await claims.unshare(other, subscription_id)
+    assert await claims.watchers(subscription_id) == [one]
