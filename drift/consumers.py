@@ -10,9 +10,18 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from drift import endings, notices, scan
+from drift import endings, erasure, notices, scan, upkeep
 from drift.lease import TenantClosedError
-from drift.messages import DeliverNotice, M, Message, ScanSubscription, ScanTenant, read_message
+from drift.messages import (
+    DeliverNotice,
+    EraseTenant,
+    KeepTenant,
+    M,
+    Message,
+    ScanSubscription,
+    ScanTenant,
+    read_message,
+)
 from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
@@ -48,6 +57,17 @@ async def deliver_notice(deployment: Deployment, body: bytes) -> None:
         await notices.deliver(context, message.notice_id)
 
 
+async def keep_tenant(deployment: Deployment, body: bytes) -> None:
+    context = await _served(deployment, read_message(body, KeepTenant))
+    if context:
+        await upkeep.keep(context, clock=_now)
+
+
+async def erase_tenant(deployment: Deployment, body: bytes) -> None:
+    message = read_message(body, EraseTenant)
+    await erasure.erase(deployment, TenantId(message.tenant_id), clock=_now)
+
+
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, ScanTenant)
     context = await _served(deployment, message) if message else None
@@ -68,6 +88,19 @@ async def fail_notice(deployment: Deployment, body: bytes) -> None:
     context = await _served(deployment, message) if message else None
     if message and context:
         await notices.fail(context, message.notice_id, "It could not be delivered in five tries.")
+
+
+async def fail_upkeep(deployment: Deployment, body: bytes) -> None:
+    message = _poison(body, KeepTenant)
+    context = await _served(deployment, message) if message else None
+    if context:
+        await upkeep.give_up(context, now=_now())
+
+
+async def fail_erasure(deployment: Deployment, body: bytes) -> None:
+    message = _poison(body, EraseTenant)
+    if message:
+        await erasure.give_up(deployment, TenantId(message.tenant_id))
 
 
 async def _served(deployment: Deployment, message: Message) -> TenantContext | None:

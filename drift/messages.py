@@ -37,6 +37,14 @@ class DeliverNotice(Message):
     notice_id: str = Field(pattern=ROW_KEY)
 
 
+class KeepTenant(Message):
+    """The daily upkeep."""
+
+
+class EraseTenant(Message):
+    """Of a tenant that was deleted: who serves it finds it closed, so this one alone is not dropped for that."""
+
+
 M = TypeVar("M", bound=Message)
 
 

@@ -25,6 +25,8 @@ class Queue(StrEnum):
     SCAN_TENANT = "scan-tenant"
     SCAN_SUBSCRIPTION = "scan-subscription"
     NOTICES = "notices"
+    KEEP_TENANT = "keep-tenant"
+    ERASE_TENANT = "erase-tenant"
 
 
 class Queues:

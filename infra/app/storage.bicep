@@ -30,6 +30,10 @@ var queueNames = [
   'scan-subscription-poison'
   'notices'
   'notices-poison'
+  'keep-tenant'
+  'keep-tenant-poison'
+  'erase-tenant'
+  'erase-tenant-poison'
 ]
 
 // tenancy/store.py, and the index outside the tenants (tenancy/tenants.py)

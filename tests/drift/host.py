@@ -21,9 +21,13 @@ CONSUMERS = {
     "scan-tenant": consumers.scan_tenant,
     "scan-subscription": consumers.scan_subscription,
     "notices": consumers.deliver_notice,
+    "keep-tenant": consumers.keep_tenant,
+    "erase-tenant": consumers.erase_tenant,
     "scan-tenant-poison": consumers.fail_scan,
     "scan-subscription-poison": consumers.fail_subscription,
     "notices-poison": consumers.fail_notice,
+    "keep-tenant-poison": consumers.fail_upkeep,
+    "erase-tenant-poison": consumers.fail_erasure,
 }
 MOST_TRIES = 5  # host.json maxDequeueCount
 
