@@ -121,6 +121,7 @@ MEMBERS: dict[str, Any] = {
     "EntryView.actor": KEY + KEY[:8],
     "EntryView.detail": "",
     "EntryView.target": BASELINE,
+    "ErasureView.id": GUID,
     "ErasureView.askedBy": KEY + KEY[:8],
     "ErasureView.certificate": "",
     "ErasureView.genuine": False,

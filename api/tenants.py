@@ -23,7 +23,6 @@ from drift.templates import STANDARD, TEMPLATES, preferences_of
 from errors import Conflict, Invalid, NotFound, Refused, Stale
 from tenancy.access import TenantContext, govern
 from tenancy.deployment import Deployment
-from tenancy.erasures import Erasure, ErasureState
 from tenancy.ids import DirectoryId, ObjectId, SubscriptionId, TenantId
 from tenancy.principal import Principal
 from tenancy.tenants import Tenant, TenantStatus
@@ -129,23 +128,6 @@ class TenantDetail(TenantView):
     missing: list[str] = Field(description="what provisioning still lacks, in words")
 
 
-class ErasureView(View):
-    tenant_id: str
-    state: ErasureState
-    asked_by: str = Field(
-        description="principal key; `system` for a deletion that nobody wrote down"
-    )
-    asked_at: datetime = Field(description="when the tenant was closed")
-    due_at: datetime
-    begun_at: datetime | None
-    emptied_at: datetime | None = Field(description="when everything was removed once")
-    removed: dict[str, int] = Field(description="counts by place: `rows.<table>`, `index`, …")
-    reason: str = Field(description="why the last try did not come to its end")
-    certificate: str = Field(description="JSON, exactly as it was signed; empty before the end")
-    signature: str = Field(description="HMAC-SHA-256 of the certificate, hexadecimal")
-    genuine: bool = Field(description="whether the signature is that of the deployment's own key")
-
-
 class TemplateView(View):
     name: str
     reason: str
@@ -190,21 +172,6 @@ async def list_templates(_: Platform) -> ListOf[TemplateView]:
         for name, template in TEMPLATES.items()
     ]
     return ListOf(value=views)
-
-
-@router.get("/erasures", response_model=ListOf[ErasureView])
-async def list_erasures(
-    _: Platform,
-    deployment: TheDeployment,
-    request: Request,
-    size: PageSize = 100,
-    token: Token = None,
-) -> ListOf[ErasureView]:
-    """Of deleted tenants, those that wait and those that are done, in order of tenant id."""
-    pager = await platform_pager(request, deployment)
-    found, cursor = await deployment.erasures.page(after=pager.start(token), limit=size)
-    views = [await view_erasure(deployment, one) for one in found]
-    return ListOf(value=views, next_link=pager.link(cursor))
 
 
 @router.get("", response_model=ListOf[TenantView])
@@ -355,14 +322,6 @@ async def delete_tenant(
     await onboarding.delete(context, at_once=at_once, now=now)
 
 
-@router.get("/{tenant_id}/erasure", response_model=ErasureView)
-async def get_erasure(tenant_id: Guid, _: Platform, deployment: TheDeployment) -> ErasureView:
-    """How far the erasure of a deleted tenant is, and at its end the certificate. It stays for good."""
-    return await view_erasure(
-        deployment, await erasure.get_erasure(deployment, TenantId(tenant_id))
-    )
-
-
 @router.post("/{tenant_id}/suspend", response_model=TenantView, responses=may(Conflict, Stale))
 async def suspend_tenant(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
@@ -379,12 +338,6 @@ async def resume_tenant(
     """Makes a suspended tenant active again."""
     context = await _govern(deployment, operator, tenant_id, now)
     return _view(await onboarding.resume(context, now=now))
-
-
-async def view_erasure(deployment: Deployment, found: Erasure) -> ErasureView:
-    genuine = await erasure.is_genuine(deployment, found)
-    members = {name: getattr(found, name) for name in ErasureView.model_fields if name != "genuine"}
-    return ErasureView(**members, genuine=genuine)
 
 
 async def _govern(

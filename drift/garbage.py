@@ -113,4 +113,5 @@ def _id_of(row: Row) -> str:
 
 
 def _is_older(row: Row, moment: datetime) -> bool:
-    return row.written_at is not None and row.written_at < moment
+    """A row of which the time or the ETag is not known counts as young: without them nothing above holds."""
+    return row.written_at is not None and row.etag != "" and row.written_at < moment

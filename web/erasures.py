@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.access import Now, Platform, TheDeployment
+from api.erasures import view_erasure
 from api.shapes import GUID_PATTERN, Guid
-from api.tenants import view_erasure
 from drift import erasure, onboarding
 from tenancy.access import govern
 from tenancy.erasures import ErasureState

@@ -43,7 +43,7 @@ class Stepping(Tables):
 
     def __init__(self, service: TableServiceClient) -> None:
         super().__init__(service)
-        self.left = 0
+        self.left = self.used = 0
         self._open, self._parked = asyncio.Event(), asyncio.Event()
 
     async def client(self, table: str) -> TableClient:
@@ -52,6 +52,7 @@ class Stepping(Tables):
             self._parked.set()
             await self._open.wait()
         self.left -= 1
+        self.used += 1
         return await super().client(table)
 
     async def go(self, steps: int, task: asyncio.Task[Any]) -> None:
@@ -84,19 +85,18 @@ def _ends(resource_id: str) -> bool:
 IDS = choose()
 
 
-def documents(tag: str) -> list[bytes]:
-    """All of them; the first pack has a resource with this tag."""
+def documents(tag: str, tail: str) -> list[bytes]:
+    """All of them; the first pack has a resource with the one tag, the second has one with the other."""
+    tags = [tag, *("" for _ in IDS[1:-1]), tail]
     return [
-        json.dumps(
-            {"id": one, "name": one[-5:], "type": "A.B/c", "tags": {"t": tag if not number else ""}}
-        ).encode()
-        for number, one in enumerate(IDS)
+        json.dumps({"id": one, "name": one[-5:], "type": "A.B/c", "tags": {"t": text}}).encode()
+        for one, text in zip(IDS, tags, strict=True)
     ]
 
 
-def survey(base: SnapshotIndex | None, tag: str) -> Any:
+def survey(base: SnapshotIndex | None, tag: str, tail: str = "") -> Any:
     made = Survey(base, secret_key=b"k")
-    made.add_page(documents(tag))
+    made.add_page(documents(tag, tail))
     return made.finish()
 
 
@@ -120,14 +120,20 @@ async def point(store: TenantStore, pointer: str, snapshot_id: str) -> None:
     await store.put(Table.BASELINE, pointer, {"snapshot_id": snapshot_id})
 
 
-def pack(tag: str) -> Packed:
-    return plan_packs(None, survey(None, tag)).build({})
+def pack(tag: str, tail: str = "") -> Packed:
+    return plan_packs(None, survey(None, tag, tail)).build({})
 
 
-async def save(store: TenantStore, tag: str) -> str:
-    packed = pack(tag)
+async def save(store: TenantStore, tag: str, tail: str = "") -> str:
+    packed = pack(tag, tail)
     await save_packs(store, packed.packs)
     return await save_snapshot(store, packed.index, built_on=None)
+
+
+def tag_between(low: str, high: str, tail: str = "") -> str:
+    """A tag that makes a snapshot whose rows lie there in the table."""
+    tags = (f"t{number}" for number in range(1000))
+    return next(tag for tag in tags if low < pack(tag, tail).index.snapshot_id < high)
 
 
 class World:
@@ -139,8 +145,8 @@ class World:
         self.store = TenantStore(Tables(service), self.tenant_id)
         self.now = datetime.now(UTC)
 
-    async def begin(self) -> str:
-        base = await save(self.store, "base")
+    async def begin(self, tag: str = "base") -> str:
+        base = await save(self.store, tag)
         await point(self.store, "base", base)
         assert len((await load_snapshot(self.store, base)).packs) == 2
         # What is written from now on is young to a collection whose clock says that GRACE is over.
@@ -198,7 +204,7 @@ async def steps_of(service: TableServiceClient, work: Any) -> int:
     tables, task = world.start(lambda store: work(store, base, world.now))
     await tables.go(1000, task)
     await task
-    return 1000 - tables.left
+    return tables.used
 
 
 def builder(store: TenantStore, base: str, now: datetime) -> Coroutine[Any, Any, None]:
@@ -246,22 +252,27 @@ async def test_no_snapshot_misses_a_pack_whatever_the_order(
 async def test_two_collections_at_once_do_no_harm(
     service: TableServiceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is stopped anywhere, a row a page; a new state is made on one that the other takes away before it goes on."""
+    """One is stopped anywhere, a row a page. A new state is made on one that the other takes away before it goes on:
+    the first is past the place of the new state and comes to that of the old one when it is gone."""
+    new, base_tag = tag_between("0", "3"), tag_between("c", "g")
+    others = [(tag_between("3", "7", "x"), "x"), (tag_between("7", "c", "y"), "y")]
     monkeypatch.setattr(store_module, "PAGE_LIMIT", 1)
-    base = pack("base").index.snapshot_id
-    tag = next(f"n{n}" for n in range(99) if pack(f"n{n}").index.snapshot_id < base)
-    its = await steps_of(service, collector)
-    for before in range(its + 1):
+    used = before = 0
+    while before <= used:
         world = World(service)
-        base = await world.begin()
-        first, collecting = world.start(lambda store: collector(store, base, world.now))  # noqa: B023
+        for tag, tail in others:
+            await point(world.store, tag, await save(world.store, tag, tail))
+        base = await world.begin(base_tag)
+        first, collecting = world.start(lambda store: collect(store, now=world.now))  # noqa: B023
         await first.go(before, collecting)
-        await build(world.store, base, tag, "new")
+        await build(world.store, base, new, "new")
         await world.unpoint()
         await collect(world.store, now=world.now)
         await first.go(1000, collecting)
         await collecting
-        assert await world.check() == {"new"}, before
+        assert await world.check() == {"new", *(tag for tag, _ in others)}, before
+        used, before = first.used, before + 1
+    assert before > 12
 
 
 async def test_what_dies_half_way_is_garbage_that_goes(service: TableServiceClient) -> None:

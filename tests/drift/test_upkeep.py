@@ -17,7 +17,7 @@ from drift.findings import Filter, page_findings
 from drift.retention import FLOORS, KINDS, MOST_DAYS, Retention, check_retention
 from drift.summaries import Wanted, page_summaries, tallies
 from drift.sweep import sweep
-from drift.upkeep import BUDGET, STEPS, find_upkeep, keep
+from drift.upkeep import BUDGET, STEPS, Upkeep, find_upkeep, keep
 from errors import Invalid, Unavailable
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
@@ -298,3 +298,14 @@ async def test_quiet_night_costs_what_the_page_says(context: TenantContext, live
     said = re.search(r"about (\d+) operations of Table Storage a night", PAGE)
     assert said
     assert abs(operations.counts["table"] - int(said[1])) <= 3
+
+
+async def test_step_goes_on_where_it_was_left(context: TenantContext, lived: Watched) -> None:
+    at = NOW + timedelta(days=4000)
+    first, *rest = sorted(await lived.rows("configurationhistory"))
+    assert rest
+    await upkeep._save(context.store, Upkeep(at, step="changes", after=first[1]))
+    assert await keep(context, clock=lambda: at)
+    assert list(await lived.rows("configurationhistory")) == [first]
+    assert await keep(context, clock=lambda: at)  # the next one begins at the beginning
+    assert list(await lived.rows("configurationhistory")) == []

@@ -16,7 +16,6 @@ from settings import Settings
 from tenancy.access import (
     UNKNOWN,
     TenantContext,
-    bury,
     enter,
     found,
     govern,
@@ -28,7 +27,6 @@ from tenancy.access import (
 from tenancy.audit import SYSTEM, Actor
 from tenancy.connections import Connection, ConnectionKind
 from tenancy.deployment import Deployment
-from tenancy.erasures import Erasure, ErasureState
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.invitations import NO_INVITATION, NewInvitation, invite
 from tenancy.principal import PLATFORM_ROLE, Principal
@@ -173,50 +171,6 @@ async def test_system_serves_as_operator_and_tends_as_viewer(
         assert inside.store.tenant_id == context.tenant.tenant_id
         secret = await context.vault.keep("connection", "mine")
         assert await inside.vault.read(secret) == "mine"
-
-
-def erasure_of(context: TenantContext) -> Erasure:
-    return Erasure(context.tenant.tenant_id, ErasureState.WAITING, "who", NOW, NOW)
-
-
-async def test_system_buries_what_was_deleted_and_asked_for(
-    deployment: Deployment, context: TenantContext
-) -> None:
-    tenant_id = context.tenant.tenant_id
-    await set_status(context, TenantStatus.DELETED)
-    with pytest.raises(NotFound) as unasked:
-        await bury(deployment, tenant_id)
-    assert unasked.value.message == UNKNOWN
-    await deployment.erasures.add(erasure_of(context))
-    buried = await bury(deployment, tenant_id)
-    assert (buried.tenant.name, buried.actor, buried.role) == ("test", SYSTEM, Role.VIEWER)
-    assert buried.store.tenant_id == tenant_id
-    await context.store.delete(Table.TENANT, ROW)
-    nobody = await bury(deployment, tenant_id)
-    assert (nobody.tenant.name, nobody.tenant.status) == ("", TenantStatus.DELETED)
-    assert nobody.store.tenant_id == nobody.tenant.tenant_id == tenant_id
-
-
-@pytest.mark.parametrize(
-    "status", [TenantStatus.PROVISIONING, TenantStatus.ACTIVE, TenantStatus.SUSPENDED]
-)
-async def test_nobody_buries_a_tenant_that_is_not_deleted(
-    deployment: Deployment, context: TenantContext, status: TenantStatus
-) -> None:
-    await set_status(context, status)
-    await deployment.erasures.add(erasure_of(context))
-    with pytest.raises(Conflict, match="not deleted"):
-        await bury(deployment, context.tenant.tenant_id)
-
-
-async def test_id_of_an_erasure_founds_no_tenant(
-    deployment: Deployment, context: TenantContext, operator: Principal
-) -> None:
-    await context.store.delete(Table.TENANT, ROW)
-    await deployment.erasures.add(erasure_of(context))
-    with pytest.raises(Conflict, match="There was a tenant of this id"):
-        await found(deployment, context.tenant, operator)
-    assert await context.store.find(Table.TENANT, ROW) is None
 
 
 async def test_founded_tenant_is_known_as_it_is_stored(context: TenantContext) -> None:

@@ -24,7 +24,7 @@ from errors import DriftError, NotFound, Throttled, Unavailable
 from tenancy import vault as vault_module
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
-from tenancy.vault import CACHE_SECONDS, GONE, KeptSecret, Remains, TenantVault, Vault
+from tenancy.vault import CACHE_SECONDS, GONE, KeptSecret, TenantVault, Vault
 from tests.listener import listening
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -392,42 +392,3 @@ async def test_vault_that_nobody_used_has_no_client_to_close(kept: Kept) -> None
     await kept.own.keep("connection", "x")
     await kept.vault.close()
     assert kept.shelf.closed
-
-
-async def test_all_secrets_of_a_tenant_go_and_those_of_others_stay(
-    deployment: Deployment, own: TenantVault
-) -> None:
-    vault, other = deployment.vault, deployment.vault.of(new_tenant())
-    names = [await own.keep("connection", "a"), await own.keep("fingerprint", "b")]
-    kept = await other.keep("connection", "c")
-    await vault.disable(own._tenant_id, names[0])
-    assert await own.read(names[1]) == "b"
-    assert (await vault.remains(own._tenant_id)).alive == 2
-    await vault.erase_all(own._tenant_id)
-    assert await vault.remains(own._tenant_id) == Remains(0, 0, None)
-    with pytest.raises(NotFound):  # not even from memory
-        await own.read(names[1])
-    assert await other.read(kept) == "c"
-    await vault.erase_all(own._tenant_id)
-
-
-@pytest.mark.parametrize("status", [403, 409])
-async def test_vault_that_purges_nothing_keeps_it_until_its_date(
-    deployment: Deployment, own: TenantVault, faulty: AzureAdmin, status: int
-) -> None:
-    await own.keep("connection", "a")
-    await faulty.add_fault(match={"method": "DELETE", "path": "^/deletedsecrets/"}, status=status)
-    await deployment.vault.erase_all(own._tenant_id)
-    left = await deployment.vault.remains(own._tenant_id)
-    assert (left.alive, left.deleted) == (0, 1)
-    assert left.until is not None
-    assert timedelta(days=88) < left.until - datetime.now(UTC) < timedelta(days=91)
-
-
-async def test_secret_that_was_deleted_before_is_purged_too(
-    deployment: Deployment, own: TenantVault
-) -> None:
-    await own.erase(await own.keep("connection", "a"))
-    assert (await deployment.vault.remains(own._tenant_id)).deleted == 1
-    await deployment.vault.erase_all(own._tenant_id)
-    assert (await deployment.vault.remains(own._tenant_id)).deleted == 0
