@@ -59,6 +59,6 @@ async def get_erasure(tenant_id: Guid, _: Platform, deployment: TheDeployment) -
 
 
 async def view_erasure(deployment: Deployment, found: Erasure) -> ErasureView:
-    computed = {"id": found.tenant_id, "genuine": await erasure.is_genuine(deployment, found)}
-    others = ErasureView.model_fields.keys() - computed.keys()
-    return ErasureView(**{name: getattr(found, name) for name in others}, **computed)
+    members = {name: getattr(found, name, None) for name in ErasureView.model_fields}
+    genuine = await erasure.is_genuine(deployment, found)
+    return ErasureView.model_validate(members | {"id": found.tenant_id, "genuine": genuine})

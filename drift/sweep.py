@@ -4,7 +4,6 @@ and the erasures that are due are begun or gone on with (drift/erasure.py)."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
 from datetime import datetime
 
 from drift import erasure
@@ -22,15 +21,10 @@ async def sweep(deployment: Deployment, *, now: datetime) -> int:
 
     What fails stops none of the rest, and is raised at the end: the host tells of it, and the next day tries again.
     """
-    parts: list[Awaitable[int]] = [
-        _send_upkeep(deployment, now=now),
-        erasure.send_due(deployment, now=now),
-        tidy_secrets(deployment, now=now),
-    ]
     done, errors = [], []
-    for part in parts:
+    for part in (send_upkeep, erasure.send_due, tidy_secrets):
         try:
-            done.append(await part)
+            done.append(await part(deployment, now=now))
         except DriftError as error:
             errors.append(error)
     if errors:
@@ -39,7 +33,7 @@ async def sweep(deployment: Deployment, *, now: datetime) -> int:
     return done[0] + done[1]
 
 
-async def _send_upkeep(deployment: Deployment, *, now: datetime) -> int:
+async def send_upkeep(deployment: Deployment, *, now: datetime) -> int:
     """A suspended tenant keeps everything: it is closed, perhaps because of what is in it."""
     sent = 0
     async for tenant in deployment.registry.tenants():

@@ -16,6 +16,7 @@ import pytest
 from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product, ProductError
 from drift.erasure import GRACE, QUIET, adopt, erase, give_up, is_genuine, send_due
+from drift.sweep import sweep
 from errors import Conflict, NotFound, Unavailable
 from settings import Settings
 from tenancy.access import bury
@@ -29,6 +30,7 @@ from tests.drift.dying import DyingDeployment
 from tests.drift.host import Host
 from tests.isolation.conftest import Settle, WatchNew
 from tests.isolation.planted import Cellar, Planted
+from tests.isolation.proxy import Fault, Shaky
 
 NOW = datetime.now(UTC)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
@@ -333,3 +335,17 @@ async def test_tenant_deleted_by_an_earlier_version_is_adopted(
     said = await operator.request("GET", f"/api/tenants/{tenant_id}/erasure")
     assert (said["state"], said["askedBy"]) == ("waiting", "system")
     assert datetime.fromisoformat(said["dueAt"]) == NOW + GRACE
+
+
+async def test_sweep_goes_on_when_a_part_of_it_fails(
+    shaky: Shaky, own: Planted, quiet: Host
+) -> None:
+    """The queue is away: a secret that nobody uses any more is disabled all the same, and the failure is told."""
+    vault = shaky.deployment.vault.of(TenantId(own.tenant_id))
+    name = await vault.keep("connection", "replaced")
+    await vault.retire(name, now=NOW)
+    shaky.proxies[1].choose = lambda: Fault.BUSY
+    with pytest.raises(Unavailable, match="Queue Storage"):
+        await sweep(shaky.deployment, now=NOW + timedelta(hours=2))
+    with pytest.raises(NotFound, match="disabled"):
+        await vault.read(name)
