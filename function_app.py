@@ -107,6 +107,20 @@ async def resource_events(msg: func.QueueMessage) -> None:
     await consumers.resource_event(deployment(), msg.get_body())
 
 
+@app.queue_trigger(arg_name="msg", queue_name="keep-tenant", connection=CONNECTION)
+async def keep_tenant(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.keep_tenant(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="erase-tenant", connection=CONNECTION)
+async def erase_tenant(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.erase_tenant(deployment(), msg.get_body())
+
+
 @app.queue_trigger(arg_name="msg", queue_name="scan-tenant-poison", connection=CONNECTION)
 async def scan_tenant_poison(msg: func.QueueMessage) -> None:
     from drift import consumers
@@ -133,3 +147,17 @@ async def resource_events_poison(msg: func.QueueMessage) -> None:
     from drift import consumers
 
     await consumers.fail_event(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="keep-tenant-poison", connection=CONNECTION)
+async def keep_tenant_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_upkeep(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="erase-tenant-poison", connection=CONNECTION)
+async def erase_tenant_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_erasure(deployment(), msg.get_body())

@@ -12,6 +12,7 @@ from api import (
     audit,
     baselines,
     connection,
+    erasures,
     findings,
     me,
     reference,
@@ -36,6 +37,7 @@ from web.pages import PAGES
 ROUTERS = (
     reference,
     me,
+    erasures,  # before tenants: its list is no tenant's id
     tenants,
     settings,
     connection,

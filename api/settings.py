@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field, StrictBool
@@ -21,6 +21,7 @@ from drift.preferences import (
     get_preferences,
     page_changes,
 )
+from drift.retention import FLOORS, MOST_DAYS, Retention
 from drift.tenant_settings import change_preferences, revert_preferences
 from errors import Conflict
 
@@ -47,6 +48,25 @@ class ScopeBody(Shape):
         )
 
 
+def _days(kind: str) -> Any:
+    """A number of days with the floor of its kind, which the description names with its reason."""
+    floor = FLOORS[kind]
+    default = getattr(Retention(), kind)
+    text = f"days; at least {floor.days}: {floor.reason}"
+    return Field(default=default, ge=floor.days, le=MOST_DAYS, strict=True, description=text)
+
+
+class RetentionBody(Shape):
+    """For how many days what is over is kept. What is in force stays whatever its age."""
+
+    scans: int = _days("scans")
+    findings: int = _days("findings")
+    history: int = _days("history")
+    audit: int = _days("audit")
+    notices: int = _days("notices")
+    usage: int = _days("usage")
+
+
 class SettingsBody(Shape):
     model_config = ConfigDict(
         json_schema_extra={
@@ -55,7 +75,7 @@ class SettingsBody(Shape):
                     "schedule": "0 */6 * * *",
                     "scope": {"excludeGroups": ["sandbox"]},
                     "notify": ["critical", "high"],
-                    "retentionDays": 365,
+                    "retention": {"scans": 180, "audit": 1096},
                 }
             ]
         }
@@ -69,7 +89,7 @@ class SettingsBody(Shape):
     )
     scope: ScopeBody = ScopeBody()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
-    retention_days: int = Field(default=365, ge=7, le=3650, strict=True)
+    retention: RetentionBody = RetentionBody()
     four_eyes: StrictBool = Field(
         default=False,
         description="a baseline version needs a second person to become active; so does switching this off",
@@ -77,7 +97,11 @@ class SettingsBody(Shape):
 
     def to_preferences(self) -> Preferences:
         return Preferences(
-            self.schedule, self.scope.to_scope(), self.notify, self.retention_days, self.four_eyes
+            self.schedule,
+            self.scope.to_scope(),
+            self.notify,
+            Retention(**self.retention.model_dump()),
+            self.four_eyes,
         )
 
 
@@ -88,11 +112,20 @@ class ScopeView(View):
     exclude_groups: tuple[str, ...]
 
 
+class RetentionView(View):
+    scans: int
+    findings: int = Field(description="resolved ones")
+    history: int = Field(description="changes and earlier states of resources")
+    audit: int
+    notices: int
+    usage: int
+
+
 class SettingsView(View):
     schedule: str
     scope: ScopeView
     notify: tuple[Severity, ...]
-    retention_days: int
+    retention: RetentionView
     four_eyes: bool
 
 

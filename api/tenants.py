@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response, status
+from fastapi import APIRouter, Header, Query, Request, Response, status
 from pydantic import ConfigDict, Field, JsonValue
 
 from api.access import IfMatch, Now, Platform, TheDeployment
@@ -15,12 +15,12 @@ from api.examples import GUID
 from api.paging import PageSize, Token, platform_pager
 from api.settings import SettingsBody, SettingsView
 from api.shapes import GUID_PATTERN, Guid, ListOf, Name, Shape, View
-from drift import onboarding
+from drift import erasure, onboarding
 from drift.onboarding import FirstAdmin, NewTenant
 from drift.preferences import Preferences
 from drift.subscriptions import share, unshare
 from drift.templates import STANDARD, TEMPLATES, preferences_of
-from errors import Conflict, Invalid, Refused, Stale
+from errors import Conflict, Invalid, NotFound, Refused, Stale
 from tenancy.access import TenantContext, govern
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, ObjectId, SubscriptionId, TenantId
@@ -35,7 +35,10 @@ OperationId = Annotated[
         pattern=GUID_PATTERN, description="any GUID; the same one again goes on with that tenant"
     ),
 ]
-
+AtOnce = Annotated[bool, Query(alias="now", description="erase it at once")]
+Confirmation = Annotated[
+    str, Query(max_length=200, description="with `now`: the tenant's name, as a confirmation")
+]
 
 ADMIN: dict[str, JsonValue] = {"directoryId": GUID, "objectId": GUID, "name": "Ada"}
 Template = Annotated[
@@ -297,11 +300,26 @@ async def rename_tenant(
 
 @router.delete("/{tenant_id}", status_code=status.HTTP_204_NO_CONTENT, responses=may(Stale))
 async def delete_tenant(
-    tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now
+    tenant_id: Guid,
+    operator: Platform,
+    deployment: TheDeployment,
+    now: Now,
+    at_once: AtOnce = False,
+    confirm: Confirmation = "",
 ) -> None:
-    """Nothing works for this tenant any more, at once."""
-    context = await _govern(deployment, operator, tenant_id, now)
-    await onboarding.delete(context, now=now)
+    """Nothing works for this tenant any more, at once. It is erased a week later, or at once: then send its name in
+    `confirm`. A deleted tenant that waits for its erasure can still be erased at once."""
+    try:
+        context = await _govern(deployment, operator, tenant_id, now)
+    except NotFound:
+        if not at_once:
+            raise
+        who = operator.key
+        await erasure.hasten(deployment, TenantId(tenant_id), who, confirm, now=now)
+        return
+    if at_once:
+        erasure.confirm(context.tenant, confirm)
+    await onboarding.delete(context, at_once=at_once, now=now)
 
 
 @router.post("/{tenant_id}/suspend", response_model=TenantView, responses=may(Conflict, Stale))

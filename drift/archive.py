@@ -1,7 +1,9 @@
 """Documents at rest: packs named by their content, and snapshots that are small indexes over packs.
 
 Both are written once and never changed, so writing them again is harmless and reading one half-written is impossible:
-a snapshot counts only once something points at it.
+a snapshot counts only once something points at it. What nothing points at is collected (drift/garbage.py, which proves
+that this is safe). Two rules here are for that: whoever builds on a snapshot says so when it saves the new one, and
+whoever points at one that it did not write holds it first.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ from types import MappingProxyType
 from drift.engine.index import SnapshotIndex
 from drift.engine.model import Document, ResourceKey
 from drift.engine.packing import Pack, unpack
-from errors import NotFound
+from errors import NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rowkeys import newest_first
-from tenancy.rows import ENTITY_BINARY, Row, Value, join_binary, split_binary
+from tenancy.rows import BINARY_PROPERTY, ENTITY_BINARY, Row, Value, join_binary, split_binary
 from tenancy.store import Operation, Table, TenantStore, Write
 
-_PACK, _SNAPSHOT, _MOMENT = "p.", "s.", "m."
+PACK, SNAPSHOT, MOMENT = "p.", "s.", "m."
+COLLECTED = "The state that this is about was collected meanwhile. Try again."
+PIECE = ENTITY_BINARY - BINARY_PROPERTY  # of an index: its row also names the packs
+_DIGEST = 32  # bytes of a pack's name
 _FEW = 5  # rows, of which the first is nearly always the one
 
 
@@ -50,12 +55,12 @@ class Moment:
 async def save_packs(store: TenantStore, packs: Iterable[Pack]) -> int:
     """Writes packs and returns how many."""
     return await store.put_all(
-        Table.PACK, ((_PACK + pack.name, split_binary(pack.data)) for pack in packs)
+        Table.PACK, ((PACK + pack.name, split_binary(pack.data)) for pack in packs)
     )
 
 
 async def load_pack(store: TenantStore, name: str) -> list[Document]:
-    row = await store.find(Table.PACK, _PACK + name)
+    row = await store.find(Table.PACK, PACK + name)
     if row is None:
         raise NotFound(f"Pack {name} is missing from storage.")
     return unpack(join_binary(row.values))
@@ -80,20 +85,59 @@ async def load_documents(
     return found
 
 
-async def save_snapshot(store: TenantStore, index: SnapshotIndex) -> str:
-    """Writes the index and returns the snapshot's id. Its packs must have been written before."""
+async def save_snapshot(
+    store: TenantStore, index: SnapshotIndex, *, built_on: SnapshotIndex | None
+) -> str:
+    """Writes the index and returns the snapshot's id. Its packs must have been written before, but for those that it
+    has from the one that it is built on.
+
+    Raises Stale when that one was collected meanwhile, and those packs perhaps with it: read again and build anew.
+    """
     data = index.encode()
-    pieces = [data[start : start + ENTITY_BINARY] for start in range(0, len(data), ENTITY_BINARY)]
-    rows = (
-        (f"{_SNAPSHOT}{index.snapshot_id}.{number:04d}", {"of": len(pieces), **split_binary(piece)})
+    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
+    rows: list[tuple[str, dict[str, Value]]] = [
+        (f"{SNAPSHOT}{index.snapshot_id}.{number:04d}", {"of": len(pieces), **split_binary(piece)})
         for number, piece in enumerate(pieces)
-    )
+    ]
+    names = b"".join(bytes.fromhex(pack.name) for pack in index.packs)
+    if len(names) <= BINARY_PROPERTY:  # else who wants to know reads the index
+        rows[0][1]["packs"] = names
     await store.put_all(Table.PACK, rows)
+    if built_on is not None and await _first_row(store, built_on.snapshot_id) is None:
+        raise Stale(COLLECTED)
     return index.snapshot_id
 
 
+async def hold_snapshot(store: TenantStore, snapshot_id: str) -> None:
+    """Before pointing at a snapshot that somebody else wrote: from now on it is as young as a new one.
+
+    Raises Stale when it is collected, and was not found any more.
+    """
+    row = await store.find(Table.PACK, f"{SNAPSHOT}{snapshot_id}.0000")
+    if row is None:
+        raise Stale(COLLECTED)
+    try:
+        await store.update(Table.PACK, row.key, row.values, etag=row.etag)
+    except NotFound:
+        raise Stale(COLLECTED) from None
+
+
+async def _first_row(store: TenantStore, snapshot_id: str) -> Row | None:
+    prefix = f"{SNAPSHOT}{snapshot_id}.0000"
+    rows, _ = await store.page(Table.PACK, prefix=prefix, limit=1, columns=("of",))
+    return rows[0] if rows else None
+
+
+def read_names(row: Row) -> set[str] | None:
+    """The packs that the first row of a snapshot names; None for one that names none: its index does."""
+    names = row.values.get("packs")
+    if names is None:
+        return None
+    return {names[at : at + _DIGEST].hex() for at in range(0, len(names), _DIGEST)}
+
+
 async def load_snapshot(store: TenantStore, snapshot_id: str) -> SnapshotIndex:
-    rows = [row async for row in store.rows(Table.PACK, prefix=f"{_SNAPSHOT}{snapshot_id}.")]
+    rows = [row async for row in store.rows(Table.PACK, prefix=f"{SNAPSHOT}{snapshot_id}.")]
     pieces = rows[0].values["of"] if rows else 0
     if not pieces or len(rows) < pieces:
         raise NotFound(f"Snapshot {snapshot_id} is missing from storage.")
@@ -112,7 +156,7 @@ async def configurations(store: TenantStore, *, subscriptions: int) -> dict[str,
     """The newest complete state of each of so many subscriptions that has one. Their rows come first in the table:
     those of earlier moments are not read."""
     rows, _ = await store.page(Table.CONFIGURATION, limit=max(1, subscriptions))
-    found = [_read_configuration(row) for row in rows if not row.key.startswith(_MOMENT)]
+    found = [_read_configuration(row) for row in rows if not row.key.startswith(MOMENT)]
     return {one.subscription_id: one for one in found}
 
 
@@ -161,7 +205,7 @@ async def find_moment(
 
 
 def _moments_of(subscription_id: SubscriptionId) -> str:
-    return f"{_MOMENT}{subscription_id}."
+    return f"{MOMENT}{subscription_id}."
 
 
 def _read_configuration(row: Row) -> Configuration:

@@ -54,7 +54,7 @@ async def upload(
         raise Invalid("An empty inventory is no baseline.", field="resources")
     packed = plan_packs(None, collected, source=Source.UPLOAD).build({})
     await save_packs(context.store, packed.packs)
-    await save_snapshot(context.store, packed.index)
+    await save_snapshot(context.store, packed.index, built_on=None)
     content = Content(packed.index.snapshot_id, len(packed.index), new.now, Source.UPLOAD)
     return await add_baseline(context, new, content)
 
@@ -78,7 +78,7 @@ async def renew(context: TenantContext, baseline: Baseline) -> tuple[Baseline, S
     plan = plan_packs(None, survey.finish(), source=stamp.source, api_versions=stamp.api_versions)
     packed = plan.build({})
     await save_packs(store, packed.packs)
-    await save_snapshot(store, packed.index)
+    await save_snapshot(store, packed.index, built_on=None)
     renewed = replace(baseline, snapshot_id=packed.index.snapshot_id)
     return await save_baseline(store, renewed), packed.index
 

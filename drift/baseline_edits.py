@@ -119,5 +119,5 @@ async def _pack(store: TenantStore, index: SnapshotIndex, outcome: _Outcome) -> 
     )
     packed = plan.build({name: await load_pack(store, name) for name in plan.needed})
     await save_packs(store, packed.packs)
-    await save_snapshot(store, packed.index)
+    await save_snapshot(store, packed.index, built_on=index)
     return packed

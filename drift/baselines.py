@@ -20,7 +20,7 @@ from drift.approvals import (
     require_askable,
     settle,
 )
-from drift.archive import find_configuration
+from drift.archive import find_configuration, hold_snapshot
 from drift.preferences import get_preferences
 from drift.subscriptions import Subscription, get_subscription, put_in_force, save
 from errors import Conflict, NotFound, Stale
@@ -120,6 +120,7 @@ async def capture(context: TenantContext, new: NewBaseline) -> Baseline:
     configuration = await find_configuration(context.store, new.subscription_id)
     if configuration is None:
         raise Conflict("This subscription has no complete scan yet. Start one, then capture.")
+    await hold_snapshot(context.store, configuration.snapshot_id)
     return await add_baseline(
         context,
         new,

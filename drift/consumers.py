@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from drift import endings, hints, notices, scan
+from drift import endings, erasure, hints, notices, scan, upkeep
 from drift.lease import TenantClosedError
 from drift.messages import (
     DeliverNotice,
+    EraseTenant,
+    KeepTenant,
     M,
     Message,
     ResourceEvent,
@@ -67,6 +69,17 @@ async def resource_event(deployment: Deployment, body: bytes) -> None:
         await hints.recheck(context, event, clock=_now)
 
 
+async def keep_tenant(deployment: Deployment, body: bytes) -> None:
+    context = await _served(deployment, read_message(body, KeepTenant))
+    if context:
+        await upkeep.keep(context, clock=_now)
+
+
+async def erase_tenant(deployment: Deployment, body: bytes) -> None:
+    message = read_message(body, EraseTenant)
+    await erasure.erase(deployment, TenantId(message.tenant_id), clock=_now)
+
+
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, ScanTenant)
     context = await _served(deployment, message) if message else None
@@ -92,6 +105,19 @@ async def fail_notice(deployment: Deployment, body: bytes) -> None:
 async def fail_event(_: Deployment, __: bytes) -> None:
     """Nothing is lost: what the event spoke of is read by the next scan."""
     logger.error("poison message", extra={"kind": ResourceEvent.__name__})  # raises an alert
+
+
+async def fail_upkeep(deployment: Deployment, body: bytes) -> None:
+    message = _poison(body, KeepTenant)
+    context = await _served(deployment, message) if message else None
+    if context:
+        await upkeep.give_up(context, now=_now())
+
+
+async def fail_erasure(deployment: Deployment, body: bytes) -> None:
+    message = _poison(body, EraseTenant)
+    if message:
+        await erasure.give_up(deployment, TenantId(message.tenant_id))
 
 
 async def _served(deployment: Deployment, message: Message) -> TenantContext | None:

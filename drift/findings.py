@@ -6,6 +6,7 @@ never sent for a finding that is not there, and no list or count says what no fi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,7 +16,7 @@ import msgspec
 
 from drift.engine.findings import Event, Finding
 from drift.engine.model import Change, Json
-from drift.summaries import Tally, index_operations, read_tally, tally_operation
+from drift.summaries import Tally, drop_summary, index_operations, read_tally, tally_operation
 from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value, join_binary, split_binary, weigh
@@ -51,6 +52,7 @@ class Transition:
     etag: str  # '' when it is new
     event: Event | None
     before: Finding | None  # what it was, None when it is new
+    gone: bool = False  # whether it is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ async def _transact(
 ) -> None:
     """Writes findings with the counts of their subscription. Of those that write the counts at the same time one wins
     and the others count again; what stands in the way otherwise is the caller's affair."""
-    moves = [(item.before, item.finding) for item in batch]
+    moves = [(item.before, None if item.gone else item.finding) for item in batch]
     tally = await read_tally(store, subscription_id)
     for _ in range(TRIES):
         counts = tally_operation(tally, moves)
@@ -216,6 +218,38 @@ async def outbox(store: TenantStore, subscription_id: SubscriptionId) -> list[Ou
 
 async def clear_outbox(store: TenantStore, entry: Outbox) -> None:
     await store.delete(Table.FINDING, entry.key)
+
+
+async def summarise(store: TenantStore, keys: Sequence[str]) -> int:
+    """Writes findings of before there were summaries anew, each with its summary, and returns how many. One that a scan
+    or a person writes meanwhile has one by that."""
+    written = 0
+    for key in keys:
+        row = await store.find(Table.FINDING, key) if key.startswith(_FINDING) else None
+        if row is None:
+            continue
+        stored = _read(row)
+        finding = stored.finding
+        transition = Transition(finding, stored.etag, None, finding)
+        with contextlib.suppress(Stale):
+            await _transact(store, finding.subscription_id, [transition], _operations(transition))
+            written += 1
+    return written
+
+
+async def forget(store: TenantStore, stored: Stored) -> bool:
+    """Removes a resolved finding, its summary and its count. False when somebody wrote it meanwhile: it stays."""
+    finding = stored.finding
+    operations = [
+        Operation(Write.DELETE, _FINDING + finding.finding_id, etag=stored.etag),
+        drop_summary(finding),
+    ]
+    transition = Transition(finding, stored.etag, None, finding, gone=True)
+    try:
+        await _transact(store, finding.subscription_id, [transition], operations)
+    except Stale:
+        return False
+    return True
 
 
 def shorten(changes: Sequence[Change]) -> tuple[Change, ...]:

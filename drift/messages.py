@@ -74,6 +74,14 @@ class ResourceEvent(BaseModel):
         return found[1].lower() if found else ""
 
 
+class KeepTenant(Message):
+    """The daily upkeep."""
+
+
+class EraseTenant(Message):
+    """Of a tenant that was deleted: who serves it finds it closed, so this one alone is not dropped for that."""
+
+
 M = TypeVar("M", bound=Message)
 B = TypeVar("B", bound=BaseModel)
 

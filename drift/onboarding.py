@@ -23,6 +23,7 @@ from drift.connection import (
     verify,
 )
 from drift.endings import cancel_open_scans
+from drift.erasure import ask
 from drift.preferences import Preferences, check, get_preferences, next_slot
 from drift.subscriptions import release_all
 from drift.tenant_settings import start_preferences
@@ -240,13 +241,14 @@ async def resume(context: TenantContext, *, now: datetime) -> Tenant:
     return await _move(context, TenantStatus.ACTIVE, "tenant.resume", now=now)
 
 
-async def delete(context: TenantContext, *, now: datetime) -> Tenant:
-    """Nobody gets in from now on and no work for it goes on; its rows stay until they are erased.
+async def delete(context: TenantContext, *, at_once: bool = False, now: datetime) -> Tenant:
+    """Nobody gets in from now on and no work for it goes on; its rows stay until they are erased (drift/erasure.py).
 
     Its credential and its subscriptions are given up as well. If that fails it is still deleted: what is left of the
     one the daily sweep removes, and a subscription of a deleted tenant is free for others.
     """
     tenant = await _move(context, TenantStatus.DELETED, "tenant.delete", now=now)
+    await ask(context, at_once=at_once, now=now)
     try:
         await release_all(context)
         if connection := await find_connection(context):

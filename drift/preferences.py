@@ -5,7 +5,7 @@ One row of the table `settings` holds them, and behind it stands one row for eve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ import msgspec
 from cronsim import CronSim, CronSimError
 
 from drift.engine.model import Severity
+from drift.retention import Retention, check_retention
 from errors import Conflict, Invalid, NotFound, Stale
 from tenancy.audit import Actor
 from tenancy.rows import Row, join_binary, split_binary
@@ -47,7 +48,7 @@ class Preferences:
     schedule: str = "0 * * * *"  # cron with five fields, UTC; '' is never
     scope: Scope = Scope()
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
-    retention_days: int = 365
+    retention: Retention = field(default_factory=Retention)
     four_eyes: bool = False  # whether a baseline version needs a second person to become active
 
 
@@ -154,8 +155,7 @@ def _read_change(row: Row) -> Change:
 
 def check(preferences: Preferences) -> None:
     """Raises Invalid, naming the field."""
-    if not 7 <= preferences.retention_days <= 3650:
-        raise Invalid("retentionDays must be from 7 to 3650.", field="retentionDays")
+    check_retention(preferences.retention)
     if not preferences.schedule:
         return
     first = next_slot(preferences.schedule, datetime(2026, 1, 1, tzinfo=UTC))

@@ -16,7 +16,7 @@ from tenancy.rowkeys import newest_first
 from tenancy.rows import Row, Value
 from tenancy.store import Table, TenantStore
 
-_SCAN, _PART = "s.", "p."
+SCAN, PART = "s.", "p."
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -89,14 +89,14 @@ def scan_id_of(tenant_id: TenantId, slot: datetime, trigger: str) -> str:
 async def create_scan(store: TenantStore, scan: Scan) -> bool:
     """False when this scan exists already."""
     try:
-        await store.insert(Table.SCAN, _SCAN + scan.scan_id, _values(scan))
+        await store.insert(Table.SCAN, SCAN + scan.scan_id, _values(scan))
     except Conflict:
         return False
     return True
 
 
 async def find_scan(store: TenantStore, scan_id: str) -> Scan | None:
-    row = await store.find(Table.SCAN, _SCAN + scan_id)
+    row = await store.find(Table.SCAN, SCAN + scan_id)
     return _read_scan(row) if row else None
 
 
@@ -109,28 +109,28 @@ async def get_scan(store: TenantStore, scan_id: str) -> Scan:
 
 async def page_scans(store: TenantStore, *, after: str, limit: int) -> tuple[list[Scan], str]:
     """Newest first."""
-    rows, cursor = await store.page(Table.SCAN, prefix=_SCAN, after=after, limit=limit)
+    rows, cursor = await store.page(Table.SCAN, prefix=SCAN, after=after, limit=limit)
     return [_read_scan(row) for row in rows], cursor
 
 
 async def save_scan(store: TenantStore, scan: Scan) -> Scan:
     """Raises Stale when somebody else wrote it meanwhile."""
-    etag = await store.update(Table.SCAN, _SCAN + scan.scan_id, _values(scan), etag=scan.etag)
+    etag = await store.update(Table.SCAN, SCAN + scan.scan_id, _values(scan), etag=scan.etag)
     return replace(scan, etag=etag)
 
 
 async def get_parts(store: TenantStore, scan_id: str) -> list[Part]:
-    return [_read_part(row) async for row in store.rows(Table.SCAN, prefix=f"{_PART}{scan_id}.")]
+    return [_read_part(row) async for row in store.rows(Table.SCAN, prefix=f"{PART}{scan_id}.")]
 
 
 async def newest_parts(store: TenantStore, *, limit: int) -> list[Part]:
     """Parts of the newest scans: newest scan first, up to `limit` of them."""
-    rows, _ = await store.page(Table.SCAN, prefix=_PART, limit=limit)
+    rows, _ = await store.page(Table.SCAN, prefix=PART, limit=limit)
     return [_read_part(row) for row in rows]
 
 
 async def find_part(store: TenantStore, scan_id: str, subscription_id: str) -> Part | None:
-    row = await store.find(Table.SCAN, f"{_PART}{scan_id}.{subscription_id}")
+    row = await store.find(Table.SCAN, f"{PART}{scan_id}.{subscription_id}")
     return _read_part(row) if row else None
 
 
@@ -176,7 +176,7 @@ def overall(statuses: Iterable[ScanStatus]) -> ScanStatus:
 
 
 def _part_key(part: Part) -> str:
-    return f"{_PART}{part.scan_id}.{part.subscription_id}"
+    return f"{PART}{part.scan_id}.{part.subscription_id}"
 
 
 def _encode(part: Part) -> bytes:
@@ -199,7 +199,7 @@ def _values(scan: Scan) -> dict[str, Value]:
 def _read_scan(row: Row) -> Scan:
     values = row.values
     return Scan(
-        scan_id=row.key.removeprefix(_SCAN),
+        scan_id=row.key.removeprefix(SCAN),
         status=ScanStatus(values["status"]),
         trigger=values["trigger"],
         requested_by=values["requested_by"],

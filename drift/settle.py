@@ -95,7 +95,7 @@ async def settle(
         current = packed.index
         await keeper.before_commit()
         await save_packs(store, packed.packs)
-        await save_snapshot(store, current)
+        await save_snapshot(store, current, built_on=previous)
         if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
             old = {item.key: item for pack in loaded.values() for item in pack}
             gone = {ResourceKey(key.hex()) for key in collected.missing if key not in kept}

@@ -106,13 +106,33 @@ def index_operations(before: Finding | None, after: Finding) -> list[Operation]:
     return operations
 
 
-def tally_operation(tally: Tally, moves: Iterable[tuple[Finding | None, Finding]]) -> Operation:
+def drop_summary(finding: Finding) -> Operation:
+    return Operation(Write.DELETE, _key(finding))
+
+
+async def resolved_before(
+    store: TenantStore, moment: datetime, *, after: str, limit: int
+) -> tuple[list[str], str]:
+    """Ids of resolved findings that were last seen to change before a moment, and where to go on ('' at the end)."""
+    prefix = f"{_SUMMARY}{_group(Status.RESOLVED)}."
+    columns = ("status", "last_seen")
+    rows, cursor = await store.page(
+        Table.FINDING, prefix=prefix, after=after, limit=limit, columns=columns
+    )
+    ids = [row.key.split(".", 3)[3] for row in rows if row.values["last_seen"] < moment]
+    return ids, cursor
+
+
+def tally_operation(
+    tally: Tally, moves: Iterable[tuple[Finding | None, Finding | None]]
+) -> Operation:
     """The write of a subscription's counts after these findings went from one state to the other."""
     counts = Counter(tally.counts)
     for before, after in moves:
         if before is not None:
             counts[before.status, before.severity] -= 1
-        counts[after.status, after.severity] += 1
+        if after is not None:
+            counts[after.status, after.severity] += 1
     body = [(status, severity, number) for (status, severity), number in counts.items() if number]
     values: dict[str, Value] = {"body": msgspec.json.encode(sorted(body))}
     key = _TALLY + tally.subscription_id

@@ -1,49 +1,46 @@
-"""The daily sweep: acceptances whose time is over open again, secrets that end soon are warned of, unused ones go."""
+"""The daily sweep: each active tenant is sent the message of its upkeep (drift/upkeep.py), secrets that nobody uses go,
+and the erasures that are due are begun or gone on with (drift/erasure.py)."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
 
-from drift.engine import findings as life
-from drift.findings import Transition, commit, expired_findings
-from drift.notices import publish
-from drift.rotation import tidy_secrets, warn_before_expiry
-from errors import Conflict, NotFound
-from tenancy.access import TenantContext, serve
+from drift import erasure
+from drift.rotation import tidy_secrets
+from errors import DriftError
 from tenancy.deployment import Deployment
-from tenancy.ids import SubscriptionId
-from tenancy.rowkeys import newest_first
+from tenancy.queues import Queue
 from tenancy.tenants import TenantStatus
 
 logger = logging.getLogger(__name__)
 
 
 async def sweep(deployment: Deployment, *, now: datetime) -> int:
-    """Sweeps every active tenant and returns how many findings opened again. Repeating it changes nothing more."""
-    reopened = 0
-    async for tenant in deployment.registry.tenants():
-        if tenant.status is not TenantStatus.ACTIVE:
-            continue
+    """Returns how many messages it sent. A message that comes twice does no harm.
+
+    What fails stops none of the rest, and is raised at the end: the host tells of it, and the next day tries again.
+    """
+    done, errors = [], []
+    for part in (send_upkeep, erasure.send_due, tidy_secrets):
         try:
-            context = await serve(deployment, tenant.tenant_id)
-        except (NotFound, Conflict):  # closed since the list was read
-            continue
-        reopened += await _expire_acceptances(context, now=now)
-        await warn_before_expiry(context, now=now)
-    await tidy_secrets(deployment, now=now)
-    return reopened
+            done.append(await part(deployment, now=now))
+        except DriftError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    logger.info("sweep finished", extra={"tenants": done[0], "erasures": done[1]})
+    return done[0] + done[1]
 
 
-async def _expire_acceptances(context: TenantContext, *, now: datetime) -> int:
-    reopened = 0
-    async for stored in expired_findings(context.store, now=now):
-        step = life.expire(stored.finding, now=now)
-        if not step.changed or step.finding is None:
-            continue
-        subscription_id = SubscriptionId(step.finding.subscription_id)
-        transition = Transition(step.finding, stored.etag, step.event, stored.finding)
-        await commit(context.store, subscription_id, f"{newest_first(now)}-sweep", [transition])
-        await publish(context, subscription_id, now=now)
-        reopened += 1
-    return reopened
+async def send_upkeep(deployment: Deployment, *, now: datetime) -> int:
+    """A suspended tenant keeps everything: it is closed, perhaps because of what is in it."""
+    sent = 0
+    async for tenant in deployment.registry.tenants():
+        if tenant.status is TenantStatus.ACTIVE:
+            body: dict[str, str | int] = {"version": 1, "tenant_id": tenant.tenant_id}
+            await deployment.queues.send(Queue.KEEP_TENANT, body)
+            sent += 1
+        elif tenant.status is TenantStatus.DELETED:
+            await erasure.adopt(deployment, tenant, now=now)
+    return sent

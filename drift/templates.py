@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from drift.engine.model import Severity
 from drift.preferences import Preferences
+from drift.retention import Retention
 from errors import Invalid
 
 
@@ -17,6 +18,8 @@ class Template:
 
 
 STANDARD = "standard"
+HALF = Retention(scans=90, findings=365, history=180, audit=730, notices=90)
+THREE_YEARS = Retention(1096, 1096, 1096, 1827, 1096, 1096)  # and the trail for five
 TEMPLATES: Mapping[str, Template] = {
     STANDARD: Template(
         "What most organisations want: every hour, and a word about what weakens protection.",
@@ -24,14 +27,14 @@ TEMPLATES: Mapping[str, Template] = {
     ),
     "quiet": Template(
         "Where nobody is on call: once a day before work, and a word about the worst only.",
-        Preferences(schedule="0 5 * * *", notify=(Severity.CRITICAL,), retention_days=180),
+        Preferences(schedule="0 5 * * *", notify=(Severity.CRITICAL,), retention=HALF),
     ),
     "strict": Template(
         "For audited estates: every quarter of an hour, more is told, and it is kept three years.",
         Preferences(
             schedule="*/15 * * * *",
             notify=(Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM),
-            retention_days=1096,
+            retention=THREE_YEARS,
         ),
     ),
 }

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from errors import Conflict, Forbidden, Invalid, NotFound
 from tenancy.audit import SYSTEM, Actor, record_denial, record_entry
 from tenancy.connections import TenantCredential
 from tenancy.deployment import Deployment
-from tenancy.ids import TenantId, read_guid
+from tenancy.ids import DirectoryId, TenantId, read_guid
 from tenancy.invitations import NO_INVITATION, accept
 from tenancy.principal import Principal
 from tenancy.queues import Queue
@@ -24,6 +24,7 @@ from tenancy.tenants import ROW, Tenant, TenantStatus, User, find_user, read_ten
 from tenancy.vault import TenantVault
 
 UNKNOWN = "There is no such tenant."
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_TOLD = 5  # of the caller's own tenants that learn of a denial
 
 
@@ -138,9 +139,33 @@ def tend(deployment: Deployment, tenant: Tenant) -> TenantContext:
     return _context(deployment, tenant, SYSTEM, Role.VIEWER, store)
 
 
+async def bury(deployment: Deployment, tenant_id: TenantId) -> TenantContext:
+    """The system at the erasure of a deleted tenant, of which not even the record may be left.
+
+    Raises NotFound when nobody asked for it, and Conflict for a tenant that is not deleted: nothing of it is erased.
+    """
+    if await deployment.erasures.find(tenant_id) is None:
+        raise NotFound(UNKNOWN)
+    store = TenantStore(deployment.tables, tenant_id)
+    row = await store.find(Table.TENANT, ROW)
+    if row is None:
+        nowhere = DirectoryId("")
+        tenant = Tenant(tenant_id, "", nowhere, TenantStatus.DELETED, EPOCH, fingerprint_secret="")
+    else:
+        tenant = read_tenant(tenant_id, row)
+    if tenant.status is not TenantStatus.DELETED:
+        raise Conflict("This tenant is not deleted. Nothing of it is erased.")
+    return _context(deployment, tenant, SYSTEM, Role.VIEWER, store)
+
+
 async def found(deployment: Deployment, tenant: Tenant, principal: Principal) -> TenantContext:
-    """Founds a tenant: its record in a partition of its own, in the state `provisioning`. Platform operators only."""
+    """Founds a tenant: its record in a partition of its own, in the state `provisioning`. Platform operators only.
+
+    Raises Conflict for an id that is taken, or was: what is left of an erased tenant must find nobody.
+    """
     require_platform(deployment, principal)
+    if await deployment.erasures.find(tenant.tenant_id) is not None:
+        raise Conflict("There was a tenant of this id. It is erased, or will be.")
     store = TenantStore(deployment.tables, tenant.tenant_id)
     etag = await store.insert(Table.TENANT, ROW, tenant.values())
     actor = _actor(principal)

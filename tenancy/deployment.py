@@ -18,6 +18,7 @@ from settings import Settings
 from tenancy.bearer import BearerTokens
 from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
+from tenancy.erasures import Erasures
 from tenancy.ids import TenantId
 from tenancy.origins import OneHostPolicy
 from tenancy.principal import LOOPBACK_HOSTS
@@ -50,6 +51,7 @@ class Deployment:
         self.tables = Tables(self._table_service())
         self.registry = Registry(self.tables)
         self.claims = Claims(self.tables)
+        self.erasures = Erasures(self.tables)
         self.queues = Queues(self._queue_service)
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()

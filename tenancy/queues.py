@@ -26,6 +26,8 @@ class Queue(StrEnum):
     SCAN_SUBSCRIPTION = "scan-subscription"
     NOTICES = "notices"
     RESOURCE_EVENTS = "resource-events"
+    KEEP_TENANT = "keep-tenant"
+    ERASE_TENANT = "erase-tenant"
 
 
 class Queues:

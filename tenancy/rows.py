@@ -23,6 +23,8 @@ class Row:
     key: str
     values: dict[str, Any]  # what was put in, without keys and bookkeeping
     etag: str = ""
+    version: int = 1  # of its table's form, as it is stored (tenancy/migrations.py)
+    written_at: datetime | None = None  # by the storage's own clock; only where it was asked for
 
 
 def read_row(entity: Mapping[str, Any]) -> Row:
@@ -30,7 +32,14 @@ def read_row(entity: Mapping[str, Any]) -> Row:
     hidden = {"PartitionKey", "RowKey", "tenant_id", "_schema", "_write"}
     values = {name: from_edm(value) for name, value in entity.items() if name not in hidden}
     metadata = getattr(entity, "metadata", {})
-    return Row(entity["RowKey"], values, read_etag(metadata))
+    written_at = metadata.get("timestamp")
+    return Row(
+        entity["RowKey"],
+        values,
+        read_etag(metadata),
+        int(entity.get("_schema", 1)),
+        from_edm(written_at) if written_at else None,
+    )
 
 
 def split_binary(data: bytes) -> dict[str, Value]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -24,14 +24,21 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from tenancy.ids import TenantId
+from tenancy.migrations import bring_forward, reads_alike, version_of
 from tenancy.retry import call_storage
 from tenancy.rows import Row, Value, read_etag, read_row, to_edm, weigh
 
 SERVICE = "Table Storage"
-SCHEMA_VERSION = 1
 TRANSACTION_LIMIT = 100  # entities in one entity-group transaction
 TRANSACTION_BYTES = 3_500_000  # the service's limit is 4 MiB of request, base64 included
 PAGE_LIMIT = 1000
+ALWAYS = (
+    "PartitionKey",
+    "RowKey",
+    "tenant_id",
+    "_schema",
+    "Timestamp",
+)  # of every row that is read
 
 
 class Table(StrEnum):
@@ -114,7 +121,7 @@ class TenantStore:
             )
         except ResourceNotFoundError:
             return None
-        return self._row(entity)
+        return self._row(table, entity)
 
     async def rows(
         self, table: Table, *, prefix: str = "", after: str = "", columns: Sequence[str] = ()
@@ -142,7 +149,7 @@ class TenantStore:
         """Up to `limit` rows in key order, and the key to pass as `after` for the next ones ('' at the end)."""
         client = await self._tables.client(table)
         query, parameters = _range_filter(self._tenant_id, prefix, after)
-        select = ["PartitionKey", "RowKey", "tenant_id", *columns] if columns else None
+        select = [*ALWAYS, *columns] if columns else None
 
         async def read(_: int) -> list[Row]:
             found: list[Row] = []
@@ -154,7 +161,12 @@ class TenantStore:
                 select=select,
             )
             async for entity in entities:
-                found.append(self._row(entity))
+                whole = entity
+                if columns and not reads_alike(table, int(entity.get("_schema", 1))):
+                    whole = await client.get_entity(self._tenant_id, entity["RowKey"])
+                row = self._row(table, whole)
+                wanted = {name: row.values.get(name) for name in columns} if columns else row.values
+                found.append(row if whole is entity else replace(row, values=wanted))
                 if len(found) > limit:
                     break
             return found
@@ -165,7 +177,7 @@ class TenantStore:
     async def insert(self, table: Table, key: str, values: Mapping[str, Value]) -> str:
         """Creates a row and returns its ETag. Raises Conflict when it exists."""
         client = await self._tables.client(table)
-        entity = self._entity(key, values)
+        entity = self._entity(table, key, values)
 
         async def attempt(tries: int) -> str:
             try:
@@ -181,7 +193,7 @@ class TenantStore:
     async def put(self, table: Table, key: str, values: Mapping[str, Value]) -> str:
         """Writes a row, whatever was there, and returns its ETag."""
         client = await self._tables.client(table)
-        entity = self._entity(key, values)
+        entity = self._entity(table, key, values)
         written = await call_storage(
             lambda _: client.upsert_entity(entity, mode=UpdateMode.REPLACE), service=SERVICE
         )
@@ -192,7 +204,7 @@ class TenantStore:
     ) -> str:
         """Replaces a row that has not changed since `etag` was read. Raises Stale otherwise, NotFound if it is gone."""
         client = await self._tables.client(table)
-        entity = self._entity(key, values)
+        entity = self._entity(table, key, values)
 
         async def attempt(tries: int) -> str:
             try:
@@ -235,7 +247,7 @@ class TenantStore:
         if len(operations) > TRANSACTION_LIMIT:
             raise Invalid(f"A transaction holds {TRANSACTION_LIMIT} rows.", field="operations")
         client = await self._tables.client(table)
-        batch = [self._transaction_step(operation) for operation in operations]
+        batch = [self._transaction_step(table, operation) for operation in operations]
 
         async def attempt(tries: int) -> list[str]:
             try:
@@ -266,7 +278,29 @@ class TenantStore:
             await self.transact(table, batch)
         return count
 
-    def _entity(self, key: str, values: Mapping[str, Value]) -> dict[str, Any]:
+    async def delete_all(self, table: Table, rows: Sequence[Row]) -> int:
+        """Removes rows that were read, in as few transactions as fit, and returns how many went. One that was written
+        anew since then stays, and one that is gone is fine."""
+        gone = 0
+        for start in range(0, len(rows), TRANSACTION_LIMIT):
+            batch = rows[start : start + TRANSACTION_LIMIT]
+            try:
+                await self.transact(
+                    table, [Operation(Write.DELETE, row.key, etag=row.etag) for row in batch]
+                )
+                gone += len(batch)
+            except Stale:  # one of them: the others go one by one
+                gone += sum([await self._delete_unchanged(table, row) for row in batch])
+        return gone
+
+    async def _delete_unchanged(self, table: Table, row: Row) -> bool:
+        try:
+            await self.delete(table, row.key, etag=row.etag)
+        except Stale:
+            return False
+        return True
+
+    def _entity(self, table: Table, key: str, values: Mapping[str, Value]) -> dict[str, Any]:
         entity: dict[str, Any] = {
             name: to_edm(value) for name, value in values.items() if value is not None
         }
@@ -274,23 +308,23 @@ class TenantStore:
             "PartitionKey": self._tenant_id,
             "RowKey": key,
             "tenant_id": self._tenant_id,
-            "_schema": SCHEMA_VERSION,
+            "_schema": version_of(table),
             "_write": secrets.token_hex(8),
         }
 
-    def _row(self, entity: Mapping[str, Any]) -> Row:
+    def _row(self, table: Table, entity: Mapping[str, Any]) -> Row:
         if entity["PartitionKey"] != self._tenant_id or entity.get("tenant_id") != self._tenant_id:
             raise Unavailable(
                 "A stored row belongs to another tenant than its partition. It was not read."
             )
-        return read_row(entity)
+        return bring_forward(table, read_row(entity))
 
-    def _transaction_step(self, operation: Operation) -> Any:
+    def _transaction_step(self, table: Table, operation: Operation) -> Any:
         if operation.write is Write.DELETE:
             entity: dict[str, Any] = {"PartitionKey": self._tenant_id, "RowKey": operation.key}
             condition = _unchanged(operation.etag) if operation.etag else {}
             return TransactionOperation.DELETE, entity, condition
-        entity = self._entity(operation.key, operation.values or {})
+        entity = self._entity(table, operation.key, operation.values or {})
         if operation.write is Write.INSERT:
             return TransactionOperation.CREATE, entity
         if operation.write is Write.PUT:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from azure.core.exceptions import ResourceNotFoundError
 
 from tenancy.ids import DirectoryId, ObjectId, TenantId
+from tenancy.migrations import bring_forward
 from tenancy.principal import Principal
 from tenancy.retry import call_storage
 from tenancy.roles import Role
@@ -183,7 +184,8 @@ class Registry:
                 results_per_page=min(limit + 1, 1000),
             )
             async for entity in entities:
-                found.append(read_tenant(TenantId(entity["PartitionKey"]), read_row(entity)))
+                row = bring_forward(Table.TENANT, read_row(entity))
+                found.append(read_tenant(TenantId(entity["PartitionKey"]), row))
                 if len(found) > limit:
                     break
             return found

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from azure.core.exceptions import (
@@ -30,7 +31,7 @@ from tenancy.ids import TenantId
 from tenancy.retry import call_with_retry
 
 if TYPE_CHECKING:
-    from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
+    from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretProperties
     from azure.keyvault.secrets.aio import SecretClient
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ T = TypeVar("T")
 SERVICE = "Key Vault"
 CACHE_SECONDS = 300.0
 GONE = "The tenant's secret is not in the vault."
+PURGEABLE = "Purgeable"  # in the recovery level of a vault without purge protection
 _NAME = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TENANT, _PURPOSE, _RETIRED = "tenant", "purpose", "retired"  # the tags of every secret
 
@@ -52,6 +54,15 @@ class KeptSecret:
     enabled: bool
     updated_at: datetime
     retired_at: datetime | None  # when another took its place
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What the vault has of a tenant."""
+
+    alive: int
+    deleted: int  # in soft delete: nobody reads them
+    until: datetime | None  # when soft delete lets go of the last of those
 
 
 class Vault:
@@ -128,6 +139,30 @@ class Vault:
 
         return await self._call(read)
 
+    async def erase_all(self, tenant_id: TenantId) -> None:
+        """Deletes every secret of a tenant, and purges it where the vault allows that."""
+        for secret in await self.kept():
+            if secret.tenant_id == tenant_id:
+                await self.erase_disabled(secret)
+        self._cache = {key: kept for key, kept in self._cache.items() if key[0] != tenant_id}
+        for deleted in await self._deleted(tenant_id):
+            if PURGEABLE in (deleted.properties.recovery_level or ""):
+                await self._call(partial(_purge, name=str(deleted.name)))
+
+    async def remains(self, tenant_id: TenantId) -> Remains:
+        """What the vault still has of a tenant, deleted secrets too."""
+        alive = [one for one in await self.kept() if one.tenant_id == tenant_id]
+        deleted = await self._deleted(tenant_id)
+        ends = [one.scheduled_purge_date for one in deleted if one.scheduled_purge_date]
+        return Remains(len(alive), len(deleted), max(ends, default=None))
+
+    async def _deleted(self, tenant_id: TenantId) -> list[DeletedSecret]:
+        async def read(client: SecretClient) -> list[DeletedSecret]:
+            every = [one async for one in client.list_deleted_secrets()]
+            return [one for one in every if (one.properties.tags or {}).get(_TENANT) == tenant_id]
+
+        return await self._call(read)
+
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
@@ -184,6 +219,15 @@ class TenantVault:
 
     async def erase(self, name: str) -> None:
         await self._vault.erase(self._tenant_id, name)
+
+
+async def _purge(client: SecretClient, *, name: str) -> None:
+    """What a vault does not let go, because of its purge protection or of our rights, it keeps until its date."""
+    try:
+        await client.purge_deleted_secret(name)
+    except HttpResponseError as error:
+        if error.status_code not in {403, 404, 409}:
+            raise
 
 
 def _describe(properties: SecretProperties) -> KeptSecret | None:

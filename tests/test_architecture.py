@@ -33,6 +33,7 @@ ADAPTER_MODULES = {
     "drift.messages",
     "drift.pace",
     "drift.preferences",
+    "drift.retention",
     "drift.scans",
     "drift.summaries",
 }
@@ -50,6 +51,7 @@ AZURE_IMPORTS = {
         "azure.keyvault",
         "azure.storage.queue",
     },
+    "tenancy.erasures": {"azure.core", "azure.data.tables"},
     "tenancy.origins": {"azure.core"},
     "tenancy.queues": {"azure.core", "azure.storage.queue"},
     "tenancy.retry": {"azure.core"},
@@ -69,14 +71,15 @@ STORAGE_CLIENTS = {
     "ContainerClient",
 }
 STORAGE_CLIENT_MODULES = {"tenancy.store", "tenancy.deployment"}
-# Who asks the deployment for a table as it is, without a tenant's partition: the store, and the two indexes outside
-# tenants, which hold ids only.
-TABLE_READERS = {"tenancy.store", "tenancy.tenants", "tenancy.claims"}
+# Who asks the deployment for a table as it is, without a tenant's partition: the store, the two indexes outside
+# tenants, which hold ids only, and the records of erasures, which hold counts.
+TABLE_READERS = {"tenancy.store", "tenancy.tenants", "tenancy.claims", "tenancy.erasures"}
 # The functions that make a TenantStore, all in tenancy.access, and by which right.
 STORE_MAKERS = {
     "enter": "looks for the caller's own row, and for nothing else before it is found",
     "_open": "for enter, redeem and serve, which let in only after they checked",
     "tell_denial": "of a tenant that the caller is a member of by the index, to append one row",
+    "bury": "the system's erasure of a tenant that was deleted and whose erasure was asked for",
     "tend": "the system's own housekeeping; no request and no message leads there",
     "found": "a platform operator's new tenant",
     "govern": "a platform operator at a tenant in any state",

@@ -33,6 +33,10 @@ QUEUES = {
     "scan_subscription_poison": "scan-subscription-poison",
     "notices_poison": "notices-poison",
     "resource_events_poison": "resource-events-poison",
+    "keep_tenant": "keep-tenant",
+    "erase_tenant": "erase-tenant",
+    "keep_tenant_poison": "keep-tenant-poison",
+    "erase_tenant_poison": "erase-tenant-poison",
 }
 LOCAL = {
     "DRIFT_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",

@@ -12,6 +12,7 @@ from api.paging import Token, tenant_pager
 from api.settings import RevertBody, SettingsBody, view_change
 from drift.connection import find_connection, set_connection
 from drift.preferences import get_preferences, page_changes
+from drift.retention import FLOORS, KINDS, MOST_DAYS
 from drift.tenant_settings import change_preferences, revert_preferences
 from drift.trial import try_connection
 from errors import Invalid, Refused
@@ -22,6 +23,7 @@ from web import dates
 from web.access import Admin, Viewer
 from web.forms import Form, TheForm, read
 from web.rendering import go_to, render
+from web.wording import RETENTION_NAMES
 
 router = APIRouter(prefix="/t/{tenant_id}/settings", include_in_schema=False)
 CHANGES = 50
@@ -36,6 +38,11 @@ async def get(tenant: Viewer, request: Request, now: Now) -> Response:
         "settings.html",
         tenant,
         preferences=stored.preferences,
+        retention=[
+            (kind, RETENTION_NAMES[kind], getattr(stored.preferences.retention, kind), FLOORS[kind])
+            for kind in KINDS
+        ],
+        most_days=MOST_DAYS,
         etag=stored.etag,
         connection=view_connection(connection, now) if connection else None,
         connection_etag=connection.etag if connection else "",
@@ -62,7 +69,7 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
             "excludeGroups": form.lines("excludeGroups"),
         },
         notify=form.every("notify"),
-        retentionDays=form.number("retentionDays"),
+        retention={kind: form.number(f"retention.{kind}") for kind in KINDS},
         fourEyes=form.text("fourEyes") == "yes",
     )
     await change_preferences(tenant, body.to_preferences(), etag=form.etag(), now=now)

@@ -56,6 +56,14 @@ SCAN_MARKS: Mapping[ScanStatus, str] = {
     ScanStatus.FAILED: "✕",
     ScanStatus.CANCELLED: "—",
 }
+RETENTION_NAMES: Mapping[str, str] = {
+    "scans": "Scans",
+    "findings": "Findings that are resolved",
+    "history": "Changes and earlier states of resources",
+    "audit": "Audit trail",
+    "notices": "Notices",
+    "usage": "Usage",
+}
 KIND_MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.ADDED: "+",
     ChangeKind.REMOVED: "-",
@@ -71,7 +79,7 @@ SETTING_NAMES: Mapping[str, str] = {
     "schedule": "Schedule",
     "scope": "Which resources count",
     "notify": "Severities that notify",
-    "retentionDays": "Days that things are kept",
+    "retention": "How long things are kept",
     "fourEyes": "Four eyes",
 }
 # What a finding is about when no rule has a title for it.

@@ -32,6 +32,10 @@ var queueNames = [
   'notices-poison'
   'resource-events'
   'resource-events-poison'
+  'keep-tenant'
+  'keep-tenant-poison'
+  'erase-tenant'
+  'erase-tenant-poison'
 ]
 
 // tenancy/store.py, and the index outside the tenants (tenancy/tenants.py)

@@ -19,12 +19,12 @@ async def change_settings(desk: Desk, **members: Any) -> httpx.Response:
 
 @calls("PUT", "/api/settings")
 async def _(desk: Desk) -> Told:
-    return own(desk, "settings.change", await change_settings(desk, retentionDays=30))
+    return own(desk, "settings.change", await change_settings(desk, retention={"scans": 30}))
 
 
 @calls("POST", "/api/settings/revert")
 async def _(desk: Desk) -> Told:
-    await change_settings(desk, retentionDays=30)
+    await change_settings(desk, retention={"scans": 30})
     first = (await desk.admin.get("/api/settings/history")).json()["value"][-1]["id"]
     headers = await desk.if_match("/api/settings")
     answer = await desk.admin.post("/api/settings/revert", json={"to": first}, headers=headers)

@@ -67,14 +67,17 @@ async def test_audit_trail_has_scans_and_what_changed_in_settings(
     scan = (await admin.post("/api/scans")).json()
     await admin.post(f"/api/scans/{scan['id']}/cancel")
     read = await admin.get("/api/settings")
-    changed = read.json() | {"retentionDays": 30, "schedule": "0 6 * * *"}
+    changed = read.json() | {"retention": {"scans": 30}, "schedule": "0 6 * * *"}
     headers = {"If-Match": read.headers["ETag"]}
     assert (await admin.put("/api/settings", json=changed, headers=headers)).status_code == 200
     entries = (await admin.get("/api/audit")).json()["value"]
     told = {entry["action"]: entry for entry in entries}
     assert (told["scan.start"]["target"], told["scan.cancel"]["target"]) == (scan["id"],) * 2
     assert told["settings.change"]["detail"] == {
-        "retention_days": {"before": 365, "after": 30},
+        "retention": {
+            "before": read.json()["retention"],
+            "after": read.json()["retention"] | {"scans": 30},
+        },
         "schedule": {"before": read.json()["schedule"], "after": "0 6 * * *"},
     }
 

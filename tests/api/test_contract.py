@@ -189,6 +189,8 @@ async def desk(
         await made.make("/api/scans")
         await made.make("/api/invitations", {"name": "Gus", "role": "viewer"})
         await platform.post("/api/tenants", json=(await new_organisation()).tenant_body())
+        gone = await platform.post("/api/tenants", json=(await new_organisation()).tenant_body())
+        await platform.delete(f"/api/tenants/{gone.json()['id']}")
     return made
 
 

@@ -68,7 +68,10 @@ async def test_later_step_replaces_an_earlier_one(
     path = f"/api/tenants/{tenant['id']}"
     for admin in (other.tenant_body()["admin"], organisation.tenant_body()["admin"]):
         await operator.request("PUT", f"{path}/admin", admin)
-    for choice in ({"template": "quiet"}, {"settings": {"schedule": "", "retentionDays": 30}}):
+    for choice in (
+        {"template": "quiet"},
+        {"settings": {"schedule": "", "retention": {"scans": 30}}},
+    ):
         await operator.request("PUT", f"{path}/settings", choice)
     await operator.request("POST", f"{path}/activate")
     async with (
@@ -77,7 +80,7 @@ async def test_later_step_replaces_an_earlier_one(
     ):
         with pytest.raises(ProductError, match="404"):
             await nobody.request("GET", "/api/settings")
-        assert (await admin.request("GET", "/api/settings"))["retentionDays"] == 30
+        assert (await admin.request("GET", "/api/settings"))["retention"]["scans"] == 30
 
 
 async def test_steps_are_for_a_tenant_that_is_not_finished(

@@ -25,7 +25,7 @@ async def admin(operator: Product, url: str, new_organisation: Any) -> Any:
 async def test_change_needs_the_etag_of_what_was_read(admin: httpx.AsyncClient) -> None:
     read = await admin.get("/api/settings")
     assert read.json()["notify"] == ["critical", "high"]
-    body = {"schedule": "0 6 * * *", "retentionDays": 30}
+    body = {"schedule": "0 6 * * *", "retention": {"scans": 30}}
     missing = await admin.put("/api/settings", json=body)
     assert (missing.status_code, missing.json()["code"]) == (428, "precondition-required")
     star = await admin.put("/api/settings", json=body, headers={"If-Match": "*"})
@@ -36,7 +36,7 @@ async def test_change_needs_the_etag_of_what_was_read(admin: httpx.AsyncClient) 
     stale = await admin.put("/api/settings", json=body, headers={"If-Match": read.headers["ETag"]})
     assert (stale.status_code, stale.json()["code"]) == (412, "stale")
     again = await admin.get("/api/settings")
-    assert (again.json()["schedule"], again.json()["retentionDays"]) == ("0 6 * * *", 30)
+    assert (again.json()["schedule"], again.json()["retention"]["scans"]) == ("0 6 * * *", 30)
     assert again.headers["ETag"] == saved.headers["ETag"]
 
 
@@ -46,7 +46,12 @@ async def test_change_needs_the_etag_of_what_was_read(admin: httpx.AsyncClient) 
         ({"schedule": "hourly"}, "schedule"),
         ({"schedule": "* * * * *"}, "schedule"),
         ({"schedule": "0 0 * * * *"}, "schedule"),
-        ({"retentionDays": 3}, "retentionDays"),
+        ({"retention": {"scans": 6}}, "retention.scans"),
+        ({"retention": {"audit": 364}}, "retention.audit"),
+        ({"retention": {"history": 3651}}, "retention.history"),
+        ({"retention": {"findings": "90"}}, "retention.findings"),
+        ({"retention": {"packs": 90}}, "retention.packs"),
+        ({"retentionDays": 30}, "retentionDays"),
         ({"notify": ["loud"]}, "notify"),
         ({"scope": {"excludeTypes": ["no-type"]}}, "scope.excludeTypes"),
         ({"colour": "blue"}, "colour"),

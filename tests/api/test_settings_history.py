@@ -40,13 +40,13 @@ async def history(client: httpx.AsyncClient) -> list[dict[str, Any]]:
 
 async def test_history_says_who_when_and_what(admin: httpx.AsyncClient) -> None:
     before = (await admin.get("/api/settings")).json()
-    await change(admin, retentionDays=30, notify=["critical"])
+    await change(admin, retention={"scans": 30}, notify=["critical"])
     after = (await admin.get("/api/settings")).json()
     newest, oldest = await history(admin)
     assert (newest["actorName"], newest["action"], newest["changed"]) == (
         "Ada",
         "change",
-        ["notify", "retentionDays"],
+        ["notify", "retention"],
     )
     assert (newest["before"], newest["after"]) == (before, after)
     assert datetime.now(UTC) - datetime.fromisoformat(newest["at"]) < timedelta(minutes=1)
@@ -56,15 +56,15 @@ async def test_history_says_who_when_and_what(admin: httpx.AsyncClient) -> None:
 
 async def test_history_comes_newest_first_page_by_page(admin: httpx.AsyncClient) -> None:
     for days in range(10, 15):
-        await change(admin, retentionDays=days)
+        await change(admin, retention={"scans": days})
     found: list[int] = []
     link = "/api/settings/history?maxpagesize=2"
     while link:
         page = (await admin.get(link)).json()
         assert len(page["value"]) <= 2
-        found += [one["after"]["retentionDays"] for one in page["value"]]
+        found += [one["after"]["retention"]["scans"] for one in page["value"]]
         link = page.get("nextLink", "")
-    assert found == [14, 13, 12, 11, 10, 365]
+    assert found == [14, 13, 12, 11, 10, 180]
 
 
 async def test_revert_brings_back_what_was_and_can_be_reverted(admin: httpx.AsyncClient) -> None:
@@ -75,7 +75,7 @@ async def test_revert_brings_back_what_was_and_can_be_reverted(admin: httpx.Asyn
         "excludeGroups": ["rg"],
     }
     first = await change(admin, scope=scope, schedule="0 6 * * *")
-    second = await change(admin, retentionDays=30)
+    second = await change(admin, retention={"scans": 30})
     changed, with_scope, _ = await history(admin)
     back = await revert(admin, with_scope["id"])
     assert (back.status_code, back.json()) == (200, first)
@@ -95,7 +95,7 @@ async def test_revert_brings_back_what_was_and_can_be_reverted(admin: httpx.Asyn
         "start",
     ]
     assert trail[1]["detail"] == {
-        "retention_days": {"before": 30, "after": 365},
+        "retention": {"before": second["retention"], "after": first["retention"]},
         "revertedTo": with_scope["id"],
     }
 
@@ -113,13 +113,13 @@ async def test_schedule_follows_a_revert(
 
 async def test_revert_needs_the_etag_of_what_was_read(admin: httpx.AsyncClient) -> None:
     etag = (await admin.get("/api/settings")).headers["ETag"]
-    await change(admin, retentionDays=30)
+    await change(admin, retention={"scans": 30})
     start = (await history(admin))[-1]["id"]
     missing = await admin.post("/api/settings/revert", json={"to": start})
     assert (missing.status_code, missing.json()["code"]) == (428, "precondition-required")
     stale = await revert(admin, start, etag)
     assert (stale.status_code, stale.json()["code"]) == (412, "stale")
-    assert (await admin.get("/api/settings")).json()["retentionDays"] == 30
+    assert (await admin.get("/api/settings")).json()["retention"]["scans"] == 30
     assert (await revert(admin, "0123456789012345.beef")).status_code == 404
     assert (await revert(admin, "../settings")).status_code == 422
 
@@ -135,7 +135,9 @@ async def test_of_two_changes_at_once_one_counts_and_is_told(admin: httpx.AsyncC
     read = await admin.get("/api/settings")
     headers = {"If-Match": read.headers["ETag"]}
     puts = [
-        admin.put("/api/settings", json=read.json() | {"retentionDays": days}, headers=headers)
+        admin.put(
+            "/api/settings", json=read.json() | {"retention": {"scans": days}}, headers=headers
+        )
         for days in (10, 20, 30)
     ]
     statuses = [answer.status_code for answer in await asyncio.gather(*puts)]
@@ -157,7 +159,7 @@ async def test_change_and_history_are_one_transaction(
     read = await admin.get("/api/settings")
     refused = await admin.put(
         "/api/settings",
-        json=read.json() | {"retentionDays": 30},
+        json=read.json() | {"retention": {"scans": 30}},
         headers={"If-Match": read.headers["ETag"]},
     )
     assert refused.status_code == 412
@@ -174,7 +176,7 @@ async def test_largest_settings_fit_their_rows(admin: httpx.AsyncClient) -> None
         "excludeGroups": groups,
     }
     await change(admin, scope=scope)
-    await change(admin, scope=scope, retentionDays=30)
+    await change(admin, scope=scope, retention={"scans": 30})
     newest, former, _ = await history(admin)
     assert newest["before"]["scope"] == former["after"]["scope"] == scope
     too_long = {"includeTypes": ["Microsoft.X/" + "y" * 100 + "/" + "z" * 100]}

@@ -26,6 +26,10 @@ CONSUMERS = {
     "scan-subscription-poison": consumers.fail_subscription,
     "notices-poison": consumers.fail_notice,
     "resource-events-poison": consumers.fail_event,
+    "keep-tenant": consumers.keep_tenant,
+    "erase-tenant": consumers.erase_tenant,
+    "keep-tenant-poison": consumers.fail_upkeep,
+    "erase-tenant-poison": consumers.fail_erasure,
 }
 MOST_TRIES = 5  # host.json maxDequeueCount
 

@@ -7,7 +7,6 @@ packs without a snapshot, findings without a notice. Faults 1 to 11; I04 I06 I16
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -17,66 +16,10 @@ from drift import scan
 from errors import Stale
 from settings import Settings
 from tenancy.access import serve
-from tenancy.deployment import Deployment
 from tenancy.ids import SubscriptionId
-from tenancy.queues import Queue, Queues
-from tenancy.store import Tables
+from tests.drift.dying import DyingDeployment
 
 MOST_STEPS = 60  # more than a scan with one change takes
-NEVER = 1_000_000_000
-
-
-class Killed(BaseException):
-    """The process ends: no `except Exception` may turn it into something else."""
-
-
-class Fuse:
-    """Burns down with every request to storage; once it is out, none goes through."""
-
-    def __init__(self) -> None:
-        self.left = NEVER
-
-    def burn(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
-
-
-class DyingTables(Tables):
-    fuse: Fuse
-
-    async def client(self, table: str):
-        self.fuse.burn()
-        return await super().client(table)
-
-
-class DyingQueues(Queues):
-    fuse: Fuse
-
-    async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
-        self.fuse.burn()
-        await super().send(queue, body, delay=delay)
-
-
-class DyingDeployment(Deployment):
-    """A process whose storage goes away after so many requests, as if it had been killed there."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.fuse = Fuse()
-        self.tables = DyingTables(self._table_service())
-        self.queues = DyingQueues(self._queue_service)
-        self.tables.fuse = self.queues.fuse = self.fuse
-
-    async def survives(self, work: Coroutine[None, None, None], steps: int) -> bool:
-        self.fuse.left = steps
-        try:
-            await work
-        except Killed:
-            return False
-        finally:
-            self.fuse.left = NEVER
-        return True
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drift.sweep import sweep
+from drift.upkeep import keep
+from tenancy.access import serve
+from tenancy.ids import TenantId
 
 TLS = "/properties/minimumTlsVersion"
 
@@ -66,11 +68,12 @@ async def test_acceptance_that_is_over_opens_again_by_the_sweep(drifted, deploym
         finding, "accept", reason="until the change", until=until.isoformat()
     )
     assert datetime.fromisoformat(accepted["acceptedUntil"]) == until
-    await sweep(deployment, now=until - timedelta(seconds=1))
+    context = await serve(deployment, TenantId(drifted.tenant_id))
+    await keep(context, clock=lambda: until - timedelta(seconds=1))
     assert await status(drifted) == "accepted"
-    await sweep(deployment, now=until)
+    await keep(context, clock=lambda: until)
     assert await status(drifted) == "reopened"
-    await sweep(deployment, now=until + timedelta(days=1))
+    await keep(context, clock=lambda: until + timedelta(days=1))
     assert await drifted.host.drain() == []
     told = [event for notice in await drifted.notices() for _, event in notice["events"]]
     assert sorted(told) == ["opened", "reopened"]

@@ -10,7 +10,7 @@ import pytest
 
 from drift import rotation
 from drift.rotation import GRACE, KEPT_DISABLED, ORPHANED, tidy_secrets
-from drift.sweep import sweep
+from drift.upkeep import keep
 from errors import Unavailable
 from tenancy.access import serve
 from tenancy.ids import TenantId
@@ -174,7 +174,8 @@ async def test_expiry_is_warned_of_once(new_tenant, days, warned):
     stored = await vault._call(lambda client: client.get_secret(name))
     assert stored.properties.expires_on == expires
     for _ in range(2):
-        await sweep(tenant.host.deployment, now=datetime.now(UTC))
+        context = await serve(tenant.host.deployment, TenantId(tenant.tenant_id))
+        await keep(context, clock=lambda: datetime.now(UTC))
         assert await tenant.host.drain() == []
     notices = await tenant.notices()
     assert [(one["text"], one["outcome"]) for one in notices] == (

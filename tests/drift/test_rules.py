@@ -186,4 +186,4 @@ async def _index(context: TenantContext, baseline_id: str) -> SnapshotIndex:
 async def _age(context: TenantContext, baseline_id: str) -> None:
     index = await _index(context, baseline_id)
     old = msgspec.structs.replace(index.stamp, normaliser_version=NORMALISER_VERSION - 1)
-    await save_snapshot(context.store, replace(index, stamp=old))
+    await save_snapshot(context.store, replace(index, stamp=old), built_on=None)

@@ -79,7 +79,7 @@ async def test_change_of_schedule_moves_the_next_scan(hourly):
     await hourly.change_settings(schedule="30 4 * * *")
     moved = await due_at(hourly)
     assert (moved.hour, moved.minute) == (4, 30)
-    await hourly.change_settings(retentionDays=30)
+    await hourly.change_settings(retention={"scans": 30})
     assert await due_at(hourly) == moved
     await hourly.change_settings(schedule="")
     assert await due_at(hourly) is None

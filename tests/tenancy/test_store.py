@@ -327,3 +327,28 @@ async def test_row_that_changed_is_not_deleted(store: TenantStore) -> None:
     await store.delete(Table.RULE, "k", etag=new)
     await store.delete(Table.RULE, "k", etag=new)  # not there is fine
     assert await store.find(Table.RULE, "k") is None
+
+
+async def test_delete_all_spares_what_was_written_anew(store: TenantStore) -> None:
+    keys = [f"k.{number:03d}" for number in range(205)]
+    await store.put_all(Table.PACK, ((key, {"n": 1}) for key in keys))
+    rows = [row async for row in store.rows(Table.PACK, prefix="k.")]
+    await store.put(Table.PACK, "k.007", {"n": 2})
+    await store.delete(Table.PACK, "k.008")
+    assert await store.delete_all(Table.PACK, rows) == 204  # one that was gone is fine, and counts
+    left = [row async for row in store.rows(Table.PACK, prefix="k.")]
+    assert [(row.key, row.values) for row in left] == [("k.007", {"n": 2})]
+    assert await store.delete_all(Table.PACK, []) == 0
+
+
+async def test_row_says_when_and_in_which_form_it_was_written(store: TenantStore) -> None:
+    before = datetime.now(UTC)
+    await store.put(Table.FINDING, "form", {"n": 1})
+    found = await store.get(Table.FINDING, "form")
+    assert found.version == 2
+    assert found.written_at is not None
+    assert timedelta(0) <= found.written_at - before.replace(microsecond=0) < timedelta(seconds=60)
+    (page, _) = await store.page(Table.FINDING, prefix="form", columns=("n",))
+    assert [(row.written_at, row.version, row.values) for row in page] == [
+        (found.written_at, 2, {"n": 1})
+    ]

@@ -283,7 +283,7 @@ async def test_page_asks_for_one_row_more_and_never_for_more_than_storage_gives(
     client = SimpleNamespace(query_entities=query)
     await behind(client).page(Table.SCAN, limit=limit)
     await behind(client).page(Table.SCAN, limit=limit, columns=["n"])
-    keys = ["PartitionKey", "RowKey", "tenant_id"]
+    keys = ["PartitionKey", "RowKey", "tenant_id", "_schema", "Timestamp"]
     assert asked == [
         {"parameters": {"tenant": "t"}, "results_per_page": asked_for, "select": select}
         for select in (None, [*keys, "n"])

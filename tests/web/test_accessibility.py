@@ -103,7 +103,14 @@ async def test_no_violation_on_any_page(
     for name, address in (await addresses(lived_in)).items():
         await page.goto(address)
         wrong += await violations(page, name)
-    platform = ("/platform", "/platform/tenants/new", f"/platform/tenants/{lived_in.tenant_id}")
+    setup = f"/platform/tenants/{lived_in.tenant_id}"
+    platform = (
+        "/platform",
+        "/platform/tenants/new",
+        setup,
+        f"{setup}/delete",
+        "/platform/erasures",
+    )
     page = await open_page(operator_header(settings), "/platform")
     for address in (*platform, f"/t/{lived_in.tenant_id}/"):
         await page.goto(address)
