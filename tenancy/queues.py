@@ -25,6 +25,7 @@ class Queue(StrEnum):
     SCAN_TENANT = "scan-tenant"
     SCAN_SUBSCRIPTION = "scan-subscription"
     NOTICES = "notices"
+    JOBS = "jobs"
 
 
 class Queues:

@@ -50,6 +50,7 @@ class Table(StrEnum):
     NOTICE = "notice"
     AUDIT = "audit"
     USAGE = "usage"
+    BACKUP = "backup"
 
 
 class Write(StrEnum):

@@ -1,4 +1,4 @@
-metadata description = 'The one storage account: deployment package, queues and tables. Nobody has a key to it; identities have roles.'
+metadata description = 'The one storage account: deployment package, queues, tables, and a container of backups and exports for each tenant, which the app makes itself. Nobody has a key to it; identities have roles.'
 
 @description('Name of the storage account, unique in all of Azure.')
 param name string
@@ -30,6 +30,8 @@ var queueNames = [
   'scan-subscription-poison'
   'notices'
   'notices-poison'
+  'jobs'
+  'jobs-poison'
 ]
 
 // tenancy/store.py, and the index outside the tenants (tenancy/tenants.py)
@@ -49,6 +51,7 @@ var tableNames = [
   'notice'
   'audit'
   'usage'
+  'backup'
   'platform'
 ]
 
