@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from api import (
     approvals,
     audit,
+    backups,
     baselines,
     connection,
     findings,
@@ -20,6 +21,7 @@ from api import (
     scans,
     settings,
     subscriptions,
+    tenant_export,
     tenants,
     users,
 )
@@ -48,6 +50,8 @@ ROUTERS = (
     rules,
     users,
     audit,
+    backups,
+    tenant_export,
 )
 
 

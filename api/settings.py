@@ -74,10 +74,22 @@ class SettingsBody(Shape):
         default=False,
         description="a baseline version needs a second person to become active; so does switching this off",
     )
+    backups_kept: int = Field(
+        default=7,
+        ge=1,
+        le=90,
+        strict=True,
+        description="nightly backups that are kept, and as many of those that were asked for",
+    )
 
     def to_preferences(self) -> Preferences:
         return Preferences(
-            self.schedule, self.scope.to_scope(), self.notify, self.retention_days, self.four_eyes
+            self.schedule,
+            self.scope.to_scope(),
+            self.notify,
+            self.retention_days,
+            self.four_eyes,
+            self.backups_kept,
         )
 
 
@@ -94,6 +106,7 @@ class SettingsView(View):
     notify: tuple[Severity, ...]
     retention_days: int
     four_eyes: bool
+    backups_kept: int
 
 
 class SettingsChangeView(View):

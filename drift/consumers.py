@@ -11,8 +11,17 @@ import logging
 from datetime import UTC, datetime
 
 from drift import endings, notices, scan
+from drift.backups import running
 from drift.lease import TenantClosedError
-from drift.messages import DeliverNotice, M, Message, ScanSubscription, ScanTenant, read_message
+from drift.messages import (
+    DeliverNotice,
+    M,
+    Message,
+    RunJob,
+    ScanSubscription,
+    ScanTenant,
+    read_message,
+)
 from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
@@ -70,9 +79,25 @@ async def fail_notice(deployment: Deployment, body: bytes) -> None:
         await notices.fail(context, message.notice_id, "It could not be delivered in five tries.")
 
 
-async def _served(deployment: Deployment, message: Message) -> TenantContext | None:
+async def run_job(deployment: Deployment, body: bytes) -> None:
+    message = read_message(body, RunJob)
+    context = await _served(deployment, message, restoring=True)
+    if context:
+        await running.run_job(context, message.job, clock=_now)
+
+
+async def fail_job(deployment: Deployment, body: bytes) -> None:
+    message = _poison(body, RunJob)
+    context = await _served(deployment, message, restoring=True) if message else None
+    if message and context:
+        await running.give_up(context, message.job, clock=_now)
+
+
+async def _served(
+    deployment: Deployment, message: Message, *, restoring: bool = False
+) -> TenantContext | None:
     try:
-        return await serve(deployment, TenantId(message.tenant_id))
+        return await serve(deployment, TenantId(message.tenant_id), restoring=restoring)
     except (NotFound, Conflict):
         logger.info("message of a closed tenant dropped", extra={"tenant_id": message.tenant_id})
         return None

@@ -49,6 +49,7 @@ class Preferences:
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     retention_days: int = 365
     four_eyes: bool = False  # whether a baseline version needs a second person to become active
+    backups_kept: int = 7  # of the nightly ones, and as many of those that somebody asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,8 @@ def check(preferences: Preferences) -> None:
     """Raises Invalid, naming the field."""
     if not 7 <= preferences.retention_days <= 3650:
         raise Invalid("retentionDays must be from 7 to 3650.", field="retentionDays")
+    if not 1 <= preferences.backups_kept <= 90:
+        raise Invalid("backupsKept must be from 1 to 90.", field="backupsKept")
     if not preferences.schedule:
         return
     first = next_slot(preferences.schedule, datetime(2026, 1, 1, tzinfo=UTC))

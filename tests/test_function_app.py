@@ -31,6 +31,8 @@ QUEUES = {
     "scan_tenant_poison": "scan-tenant-poison",
     "scan_subscription_poison": "scan-subscription-poison",
     "notices_poison": "notices-poison",
+    "run_job": "jobs",
+    "jobs_poison": "jobs-poison",
 }
 LOCAL = {
     "DRIFT_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",

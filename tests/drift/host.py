@@ -24,6 +24,8 @@ CONSUMERS = {
     "scan-tenant-poison": consumers.fail_scan,
     "scan-subscription-poison": consumers.fail_subscription,
     "notices-poison": consumers.fail_notice,
+    "jobs": consumers.run_job,
+    "jobs-poison": consumers.fail_job,
 }
 MOST_TRIES = 5  # host.json maxDequeueCount
 
