@@ -6,6 +6,7 @@ from web import (
     approvals,
     assets,
     audit,
+    backups,
     baselines,
     finding,
     findings,
@@ -40,4 +41,5 @@ PAGES = (
     settings,
     users,
     audit,
+    backups,
 )

@@ -62,6 +62,7 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
         },
         notify=form.every("notify"),
         retentionDays=form.number("retentionDays"),
+        backupsKept=form.number("backupsKept"),
         fourEyes=form.text("fourEyes") == "yes",
     ).model_copy(update={"schedule": form.text("schedule")[:100]})
     await change_preferences(tenant, body.to_preferences(), etag=form.text("etag"), now=now)
