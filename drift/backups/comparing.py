@@ -33,6 +33,7 @@ class Effect(StrEnum):
     CHANGED = "changed"
     REMOVED = "removed"
     KEPT = "kept"  # it differs, and stays as it is now
+    RENEWED = "renewed"  # it is the same, and written anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,18 @@ class Difference:
 
 
 class Comparison:
-    """Of one backup with the tenant. `taken_out` are the keys of users whom somebody removed since."""
+    """Of one backup with the tenant. `taken_out` are the keys of users whom somebody removed since.
 
-    def __init__(self, context: TenantContext, taken_out: frozenset[str]) -> None:
+    With `renew`, packs that are there already are written all the same: whoever removes what nothing pointed at before
+    the restore looks at their ETag last of all, and lets them be.
+    """
+
+    def __init__(
+        self, context: TenantContext, taken_out: frozenset[str], *, renew: bool = False
+    ) -> None:
         self._context = context
         self._taken_out = taken_out
+        self._renew = renew
 
     async def of(self, holding: Holding, file: TableFile) -> AsyncIterator[Difference]:
         async for key, then, now in _side_by_side(
@@ -69,7 +77,8 @@ class Comparison:
             return Difference(Effect.ADDED if back else Effect.KEPT, key, then.values, then)
         wanted = _fit(holding.table, then, now)
         if wanted == now.values:
-            return None
+            renewed = self._renew and holding.way is Way.ADD
+            return Difference(Effect.RENEWED, key, wanted, then) if renewed else None
         if holding.keeps(key):
             return Difference(Effect.KEPT, key)
         return Difference(Effect.CHANGED, key, wanted, then)

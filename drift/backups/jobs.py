@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from errors import Conflict, NotFound, Stale
+from errors import Conflict, DriftError, NotFound, Stale
 from tenancy.access import TenantContext
 from tenancy.queues import Queue
 from tenancy.rows import Row, Value, join_binary, split_binary
@@ -151,8 +151,14 @@ async def order(
         etag = await context.store.insert(Table.BACKUP, job.key, _values(job))
     else:
         etag = await context.store.update(Table.BACKUP, job.key, _values(job), etag=before.etag)
-    await send(context, job, delay=delay)
-    return replace(job, etag=etag)
+    job = replace(job, etag=etag)
+    try:
+        await send(context, job, delay=delay)
+    except DriftError as error:  # nobody would ever begin it
+        failed = replace(job, status=JobStatus.FAILED, reason=error.message, finished_at=now)
+        await context.store.update(Table.BACKUP, job.key, _values(failed), etag=etag)
+        raise
+    return job
 
 
 async def send(context: TenantContext, job: Job, *, delay: int = 0) -> None:

@@ -20,6 +20,7 @@ import zstandard
 from errors import Corrupt, NotFound
 from tenancy.blobs import BlobWriter, TenantBlobs
 from tenancy.rows import Row, Value
+from tenancy.store import SCHEMA_VERSION
 
 LEVEL = 3
 SLICE = 64 * 1024  # compressed bytes that are decompressed at once
@@ -35,6 +36,7 @@ class TableFile:
     rows: int
     size: int  # bytes of the blob
     sha256: str  # of the blob
+    version: int  # of the form of its rows
 
 
 class LineWriter:
@@ -52,11 +54,18 @@ class LineWriter:
         await self._write(self._zstd.flush())
         await self._blob.finish()
         digest = self._digest.hexdigest()
-        return TableFile(self._table, self._name, self.rows, self._blob.size, digest)
+        return TableFile(
+            self._table, self._name, self.rows, self._blob.size, digest, form_of(self._table)
+        )
 
     async def _write(self, data: bytes) -> None:
         self._digest.update(data)
         await self._blob.write(data)
+
+
+def form_of(table: str) -> int:
+    """The version of the form in which rows of a table are read and written today: one for all tables."""
+    return SCHEMA_VERSION
 
 
 async def start_lines(blobs: TenantBlobs, table: str, name: str) -> LineWriter:

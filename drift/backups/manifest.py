@@ -13,12 +13,11 @@ from datetime import datetime
 
 import msgspec
 
-from drift.backups.lines import TableFile
+from drift.backups.lines import TableFile, form_of
 from drift.engine.canonical import NORMALISER_VERSION
 from errors import Conflict, Corrupt, NotFound
 from settings import VERSION
 from tenancy.access import TenantContext
-from tenancy.store import SCHEMA_VERSION
 
 FORMAT = 1
 LARGEST = 256 * 1024
@@ -32,7 +31,6 @@ class Manifest:
     tenant_name: str
     backup_id: str
     product: str = VERSION
-    schema: int = SCHEMA_VERSION  # of the rows
     normaliser: int = NORMALISER_VERSION  # of the documents in the packs
     started_at: datetime  # every row is as it was at some moment from here
     finished_at: datetime  # to here
@@ -95,7 +93,8 @@ async def _read(context: TenantContext, data: bytes, backup_id: str) -> Manifest
         raise Conflict("This is the backup of another tenant. It can be restored there only.")
     if manifest.backup_id != backup_id:
         raise Corrupt("The manifest is that of another backup.")
-    if manifest.format > FORMAT or manifest.schema > SCHEMA_VERSION:
+    newer = any(file.version > form_of(file.table) for file in manifest.files)
+    if manifest.format > FORMAT or newer:
         raise Conflict(
             f"The backup was made by a newer version ({manifest.product}). Upgrade this deployment first."
         )

@@ -119,7 +119,7 @@ async def dry_run(keeper: JobKeeper, clock: Callable[[], datetime]) -> None:
         await keeper.save(step=f"Comparing {holding.table}.")
         count = TableCount(holding.table, rows=file.rows)
         async for found in compare.of(holding, file):
-            count = replace(count, **{found.effect: getattr(count, found.effect) + 1})
+            count = _counted(count, found)
             if _names_user(holding, found) and found.then and len(names) < MOST_USERS_NAMED:
                 names.append(str(found.then.values["name"]))
         counts.append(count)
@@ -210,9 +210,10 @@ async def _require_closed(keeper: JobKeeper) -> None:
 
 async def _apply(keeper: JobKeeper, manifest: Manifest) -> None:
     """Writes what differs until nothing does: a pass that finds nothing proves the one before it."""
-    compare = Comparison(keeper.context, await users_taken_out(keeper.context, manifest.started_at))
+    taken_out = await users_taken_out(keeper.context, manifest.started_at)
     total: dict[str, TableCount] = {}
-    for _ in range(MOST_PASSES):
+    for number in range(MOST_PASSES):
+        compare = Comparison(keeper.context, taken_out, renew=number == 0)
         written = 0
         for holding, file in _files(manifest):
             await keeper.save(step=f"Putting back {holding.table}.")
@@ -239,7 +240,7 @@ async def _apply_table(
     batch: list[Operation] = []
     size = 0
     async for found in compare.of(holding, file):
-        count = replace(count, **{found.effect: getattr(count, found.effect) + 1})
+        count = _counted(count, found)
         operation = await _prepare(keeper.context, holding, found)
         if operation is None:
             continue
@@ -252,6 +253,12 @@ async def _apply_table(
     if batch:
         await _write(keeper, holding, batch)
     return count
+
+
+def _counted(count: TableCount, found: Difference) -> TableCount:
+    if found.effect is Effect.RENEWED:
+        return count
+    return replace(count, **{found.effect: getattr(count, found.effect) + 1})
 
 
 async def _write(keeper: JobKeeper, holding: Holding, batch: list[Operation]) -> None:

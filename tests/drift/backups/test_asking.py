@@ -10,7 +10,8 @@ import pytest
 from dev.demo.client import Product
 from drift.backups import exporting, making, restoring, running
 from drift.backups.jobs import JobStatus, Kind, every_job
-from errors import Conflict, Forbidden, Invalid
+from errors import Conflict, Forbidden, Invalid, Unavailable
+from tenancy.queues import Queues
 from tenancy.tenants import TenantStatus
 from tests.drift.backups.conftest import Vaulted, now
 from tests.drift.backups.test_restoring import RESTORED
@@ -42,6 +43,22 @@ async def test_nothing_is_done_for_a_suspended_tenant(vaulted: Vaulted) -> None:
     ):
         with pytest.raises(Conflict, match="suspended"):
             await ask
+
+
+async def test_job_whose_message_was_not_sent_has_failed_and_can_be_asked_for_again(
+    vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise Unavailable("Queue Storage does not answer.")
+
+    context = await vaulted.context()
+    with monkeypatch.context() as broken:
+        broken.setattr(Queues, "send", refuse)
+        with pytest.raises(Unavailable):
+            await making.request_backup(context, now=now())
+    (job,) = await every_job(context.store, Kind.BACKUP)
+    assert (job.status, job.reason) == (JobStatus.FAILED, "Queue Storage does not answer.")
+    assert (await vaulted.backup()).status is JobStatus.DONE
 
 
 async def test_under_four_eyes_another_admin_restores_and_the_switch_stays_on(

@@ -134,6 +134,6 @@ async def test_line_without_end_is_refused_before_it_is_whole(
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_LINE", 1000)
     bomb = zstandard.ZstdCompressor().compress(b"x" * 100_000)
-    file = await store(blobs, TableFile("rule", "", 1, len(bomb), ""), bomb)
+    file = await store(blobs, TableFile("rule", "", 1, len(bomb), "", 1), bomb)
     with pytest.raises(Corrupt, match="longer than any row"):
         await read(blobs, file)

@@ -18,7 +18,7 @@ import zstandard
 from drift.backups import making, running
 from drift.backups.holdings import HOLDINGS, NOT_HELD, Holding
 from drift.backups.jobs import Job, JobStatus, Kind, every_job
-from drift.backups.lines import decode
+from drift.backups.lines import decode, form_of
 from drift.backups.manifest import folder_of, get_manifest, name_of
 from drift.sweep import sweep
 from errors import Conflict, Stale
@@ -26,7 +26,7 @@ from settings import VERSION, Settings
 from tenancy.access import serve
 from tenancy.ids import TenantId
 from tenancy.rows import Row
-from tenancy.store import SCHEMA_VERSION, Table, TenantStore
+from tenancy.store import Table, TenantStore
 from tests.drift.backups.conftest import HELD, Vaulted, now
 from tests.drift.test_crash import DyingDeployment
 
@@ -62,7 +62,7 @@ async def test_manifest_says_whose_it_is_and_what_there_is_and_is_signed(vaulted
     said = json.loads(line)
     assert said["tenant_id"] == vaulted.watched.tenant_id
     assert said["tenant_name"] == context.tenant.name
-    assert (said["schema"], said["product"]) == (SCHEMA_VERSION, VERSION)
+    assert said["product"] == VERSION
     manifest = await get_manifest(context, job.job_id)
     assert begun <= manifest.started_at <= manifest.finished_at <= now()
     assert [file.table for file in manifest.files] == list(HELD)
@@ -70,6 +70,7 @@ async def test_manifest_says_whose_it_is_and_what_there_is_and_is_signed(vaulted
         stored = await vaulted.blob(file.blob)
         assert hashlib.sha256(stored).hexdigest() == file.sha256
         assert len(stored) == file.size
+        assert file.version == form_of(file.table) >= 1
         assert unpacked(stored).count(b"\n") == file.rows
         there = {key for table, key in rows if table == file.table}
         copied = {decode(one).key for one in unpacked(stored).splitlines()}

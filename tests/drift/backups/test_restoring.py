@@ -183,7 +183,8 @@ async def test_backup_of_a_newer_version_is_refused(vaulted: Vaulted) -> None:
     context = await vaulted.context()
     manifest = await get_manifest(context, backup.job_id)
     await context.blobs.delete(name_of(backup.job_id))
-    await write_manifest(context, replace(manifest, schema=99, product="9.0"))
+    files = tuple(replace(file, version=99) for file in manifest.files)
+    await write_manifest(context, replace(manifest, files=files, product="9.0"))
     refused = await vaulted.dry_run(backup.job_id)
     assert "newer version (9.0)" in refused.reason
 
@@ -328,6 +329,19 @@ async def test_who_lost_the_restore_writes_no_more(vaulted: Vaulted) -> None:
 
 async def change_much_again(vaulted: Vaulted) -> None:
     await vaulted.watched.change_settings(retentionDays=44)
+
+
+async def test_packs_that_were_there_are_young_again(vaulted: Vaulted) -> None:
+    """Whoever collects what nothing pointed at, and began before the restore, removes a pack under the ETag of then."""
+    backup = await vaulted.backup()
+    before = await vaulted.watched.etags("pack")
+    await vaulted.dry_run(backup.job_id)
+    assert await vaulted.watched.etags("pack") == before
+    restored = await vaulted.restore(backup.job_id)
+    assert counts(restored) == {}
+    after = await vaulted.watched.etags("pack")
+    assert after.keys() == before.keys()
+    assert {key for key in before if before[key] == after[key]} == set()
 
 
 async def test_subscription_that_another_tenant_has_by_now_is_not_taken_back(
