@@ -205,12 +205,12 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     planted.ids |= {"finding_id": finding["id"], "key": finding["resourceKey"]}
     for role in ("viewer", "operator", "application"):
         planted.people[role] = await _add_user(planted, role)
-    planted.ids |= await keep_copies(watched)
-    await renew(planted)
-    planted.ids |= await ask_for_approval(watched, canary)
     context = await serve(deployment, TenantId(planted.tenant_id))
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
+    planted.ids |= await keep_copies(watched)
+    await renew(planted)
+    planted.ids |= await ask_for_approval(watched, canary)
     planted.secrets = {
         made.secret,
         await context.vault.read(context.tenant.fingerprint_secret),
