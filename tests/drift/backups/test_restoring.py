@@ -12,18 +12,20 @@ import pytest
 from dev.demo.client import Product
 from drift import lease as leases
 from drift.backups import restoring, running
+from drift.backups.holdings import Holding, Way
 from drift.backups.jobs import Job, JobKeeper, JobLostError, JobStatus, Phase
 from drift.backups.manifest import get_manifest, name_of, write_manifest
 from errors import Conflict
 from settings import Settings
 from tenancy.access import serve
 from tenancy.ids import SubscriptionId, TenantId
-from tenancy.store import Table
+from tenancy.store import Operation, Table, Write
 from tests.api.members import add, body, give, take_out
 from tests.drift.backups.conftest import HELD, NewVaulted, Vaulted, now
 from tests.drift.test_crash import DyingDeployment
 
 RECORDS = ("audit", "notice", "usage", "user", "connection")
+RULES = Holding(Table.RULE, Way.REPLACE, 10)
 RESTORED = tuple(table for table in HELD if table not in RECORDS)
 
 
@@ -315,8 +317,9 @@ async def test_who_lost_the_restore_writes_no_more(vaulted: Vaulted) -> None:
     context = await vaulted.context()
     zombie = JobKeeper(context, replace(job, phase=Phase.CLOSED, closed_at=now()))
     manifest = await get_manifest(context, backup.job_id)
+    batch = [Operation(Write.PUT, "by-the-zombie", {"body": b"{}"})]
     with pytest.raises(JobLostError):
-        await restoring._require_closed(zombie)  # the tenant is open
+        await restoring._write(zombie, RULES, batch)  # the tenant is open
     await vaulted.watched.host.take("jobs")
     done = await vaulted.run(job)
     assert done.status is JobStatus.DONE, done.reason
@@ -324,6 +327,8 @@ async def test_who_lost_the_restore_writes_no_more(vaulted: Vaulted) -> None:
     before = await vaulted.watched.etags(*RESTORED)
     with pytest.raises(JobLostError):
         await restoring._apply(zombie, manifest)
+    with pytest.raises(JobLostError):
+        await restoring._write(zombie, RULES, batch)
     assert await vaulted.watched.etags(*RESTORED) == before
 
 
