@@ -40,7 +40,7 @@ from drift.backups.lines import TableFile, check, read_lines
 from drift.backups.manifest import Manifest, get_manifest
 from drift.endings import cancel_open_scans
 from drift.preferences import find_preferences, next_slot
-from errors import Conflict, Corrupt, DriftError, Forbidden, Invalid, Stale
+from errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Stale
 from tenancy import audit
 from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
@@ -201,7 +201,7 @@ async def _require_closed(keeper: JobKeeper) -> None:
     """Before each write: that the tenant is still closed, and this the one who restores it. Raises JobLostError."""
     await keeper.check()
     context = keeper.context
-    with contextlib.suppress(DriftError):  # deleted meanwhile, say
+    with contextlib.suppress(NotFound, Conflict):  # deleted meanwhile, say
         known = await serve(context.deployment, context.tenant.tenant_id, restoring=True)
         if known.tenant.status is TenantStatus.RESTORING:
             return

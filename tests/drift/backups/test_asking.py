@@ -144,3 +144,25 @@ async def test_an_admin_does_it_all_through_the_api(
     assert (await api.request("GET", "/api/settings"))["retentionDays"] == 90
     told = [one["action"] for one in await api.every("/api/audit?action=backup")]
     assert told == ["backup.restored", "backup.restore", "backup.dryRun", "backup.make"]
+
+
+async def test_storage_that_does_not_answer_ends_no_restore(
+    vaulted: Vaulted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is tried again: who cannot see whether the tenant is closed has not lost the restore."""
+    backup = await vaulted.backup()
+    await vaulted.dry_run(backup.job_id)
+    job = await vaulted.ask_restore(backup.job_id)
+    await vaulted.watched.host.take("jobs")
+    await running.run_job(await vaulted.context(), job.key, clock=now)
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise Unavailable("Table Storage does not answer.")
+
+    closed = await vaulted.context(restoring=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(restoring, "serve", refuse)
+        with pytest.raises(Unavailable):
+            await running.run_job(closed, job.key, clock=lambda: now() + timedelta(minutes=6))
+    assert (await vaulted.read(job)).status is JobStatus.RUNNING
+    assert (await vaulted.run(job)).status is JobStatus.DONE
