@@ -30,6 +30,8 @@ AREAS = (
     "invitations",
     "access-review",
     "audit",
+    "backups",
+    "export",
 )
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # its clients tell every request otherwise
@@ -161,3 +163,17 @@ async def erase_tenant_poison(msg: func.QueueMessage) -> None:
     from drift import consumers
 
     await consumers.fail_erasure(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="jobs", connection=CONNECTION)
+async def run_job(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.run_job(deployment(), msg.get_body())
+
+
+@app.queue_trigger(arg_name="msg", queue_name="jobs-poison", connection=CONNECTION)
+async def jobs_poison(msg: func.QueueMessage) -> None:
+    from drift import consumers
+
+    await consumers.fail_job(deployment(), msg.get_body())

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+VERSION = "0.1.0"  # of the product, as in pyproject.toml
+
 PUBLIC_ARM = "https://management.azure.com"
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 
@@ -154,6 +156,7 @@ def _require(settings: Settings) -> None:
         for name, value in (
             ("DRIFT_TABLE_ENDPOINT", settings.table_endpoint),
             ("DRIFT_QUEUE_ENDPOINT", settings.queue_endpoint),
+            ("DRIFT_BLOB_ENDPOINT", settings.blob_endpoint),
         ):
             if not value:
                 raise SettingError(f"{name} is missing (or set DRIFT_STORAGE_CONNECTION_STRING).")

@@ -114,9 +114,10 @@ Choose = Callable[[Request, Principal, Deployment], Awaitable[TenantId]]
 
 
 def entering(
-    permission: Permission, choose: Choose = chosen_tenant
+    permission: Permission, choose: Choose = chosen_tenant, *, restoring: bool = False
 ) -> Callable[..., Awaitable[TenantContext]]:
-    """The dependency that lets a caller with this permission into its tenant; `choose` says which one that is."""
+    """The dependency that lets a caller with this permission into its tenant; `choose` says which one that is, and
+    `restoring` that it may be one that is being restored."""
 
     async def entered(
         request: Request, principal: SignedIn, deployment: TheDeployment, now: Now
@@ -125,7 +126,7 @@ def entering(
         try:
             tenant_id = await choose(request, principal, deployment)
             rates.check(tenant_id, principal.key, now=now)
-            context = await enter(deployment, principal, tenant_id, now=now)
+            context = await enter(deployment, principal, tenant_id, restoring=restoring, now=now)
             await rates.admit(context.store, principal.key, now=now)
         except DriftError:
             rates.admit_outside(principal.key, now=now)  # who gets into no tenant is outside
@@ -139,6 +140,7 @@ def entering(
 Viewer = Annotated[TenantContext, Depends(entering(Permission.READ))]
 Operator = Annotated[TenantContext, Depends(entering(Permission.OPERATE))]
 Admin = Annotated[TenantContext, Depends(entering(Permission.ADMINISTER))]
+Restorer = Annotated[TenantContext, Depends(entering(Permission.ADMINISTER, restoring=True))]
 
 
 def required_etag(if_match: Annotated[str | None, Header()] = None) -> str:

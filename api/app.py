@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from api import (
     approvals,
     audit,
+    backups,
     baselines,
     connection,
     erasures,
@@ -21,6 +22,7 @@ from api import (
     scans,
     settings,
     subscriptions,
+    tenant_export,
     tenants,
     users,
 )
@@ -50,6 +52,8 @@ ROUTERS = (
     rules,
     users,
     audit,
+    backups,
+    tenant_export,
 )
 
 

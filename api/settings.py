@@ -94,6 +94,13 @@ class SettingsBody(Shape):
         default=False,
         description="a baseline version needs a second person to become active; so does switching this off",
     )
+    backups_kept: int = Field(
+        default=7,
+        ge=1,
+        le=90,
+        strict=True,
+        description="nightly backups that are kept, and as many of those that were asked for",
+    )
 
     def to_preferences(self) -> Preferences:
         return Preferences(
@@ -102,6 +109,7 @@ class SettingsBody(Shape):
             self.notify,
             Retention(**self.retention.model_dump()),
             self.four_eyes,
+            self.backups_kept,
         )
 
 
@@ -127,6 +135,7 @@ class SettingsView(View):
     notify: tuple[Severity, ...]
     retention: RetentionView
     four_eyes: bool
+    backups_kept: int
 
 
 class SettingsChangeView(View):

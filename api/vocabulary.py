@@ -40,6 +40,8 @@ TAGS = {
     "rules": "What a tenant does not want to hear about, or wants to hear louder.",
     "users": "Who may enter a tenant, with which role, and invitations.",
     "audit": "Who did what in a tenant.",
+    "backups": "Backups of a tenant, and the way back to one of them.",
+    "export": "What leaves the product: everything of a tenant in open formats.",
 }
 
 PROBLEM: Json = {
@@ -98,8 +100,10 @@ PARAMETER_MEANINGS = {
     "actor": "of this one only: the whole of `actor` in an entry",
     "after": "the id behind which to go on",
     "approval_id": "id of the request",
+    "backup_id": "id of the backup",
     "baseline_id": "id of the baseline version",
     "continuationToken": "from `nextLink`; good for a day, for this list and these filters only",
+    "export_id": "id of the export",
     "finding_id": "id of the finding",
     "group": "of this resource group only",
     "from": "not before this time",
@@ -109,6 +113,7 @@ PARAMETER_MEANINGS = {
     "incident": "of this incident only: what one operation in Azure caused",
     "key": "key of the resource",
     "maxpagesize": "at most so many at once",
+    "part": "number of the part, from 1",
     "resource": "part of the resource id",
     "rule_id": "id of the rule",
     "scan_id": "id of the scan",

@@ -68,6 +68,12 @@ async def _take_desk(browser: Browser, url: str, folder: Path) -> None:
     await page.goto(f"{home}scans")
     await page.locator("tbody a").first.click()
     await _shoot(page, folder / "scan.webp")
+    await page.goto(f"{home}backups")
+    await page.get_by_role("button", name="Make a backup now").click()
+    await page.get_by_text("What is in it").wait_for()
+    await page.get_by_role("button", name="Make a dry run").click()
+    await page.get_by_text("let in again who is no user now").wait_for()
+    await _shoot(page, folder / "backup.webp")
     await context.close()
 
 

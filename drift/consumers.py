@@ -11,6 +11,7 @@ import logging
 from datetime import UTC, datetime
 
 from drift import endings, erasure, hints, notices, scan, upkeep
+from drift.backups import running
 from drift.lease import TenantClosedError
 from drift.messages import (
     DeliverNotice,
@@ -19,6 +20,7 @@ from drift.messages import (
     M,
     Message,
     ResourceEvent,
+    RunJob,
     ScanSubscription,
     ScanTenant,
     read_event,
@@ -120,9 +122,25 @@ async def fail_erasure(deployment: Deployment, body: bytes) -> None:
         await erasure.give_up(deployment, TenantId(message.tenant_id))
 
 
-async def _served(deployment: Deployment, message: Message) -> TenantContext | None:
+async def run_job(deployment: Deployment, body: bytes) -> None:
+    message = read_message(body, RunJob)
+    context = await _served(deployment, message, restoring=True)
+    if context:
+        await running.run_job(context, message.job, clock=_now)
+
+
+async def fail_job(deployment: Deployment, body: bytes) -> None:
+    message = _poison(body, RunJob)
+    context = await _served(deployment, message, restoring=True) if message else None
+    if message and context:
+        await running.give_up(context, message.job, clock=_now)
+
+
+async def _served(
+    deployment: Deployment, message: Message, *, restoring: bool = False
+) -> TenantContext | None:
     try:
-        return await serve(deployment, TenantId(message.tenant_id))
+        return await serve(deployment, TenantId(message.tenant_id), restoring=restoring)
     except (NotFound, Conflict):
         logger.info("message of a closed tenant dropped", extra={"tenant_id": message.tenant_id})
         return None

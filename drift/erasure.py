@@ -182,7 +182,7 @@ async def _count(context: TenantContext) -> dict[str, int]:
         found[f"rows.{table}"] = len([row.key async for row in rows])
     found["index"] = await deployment.erasures.count_index(tenant_id)
     found["secrets"] = (await deployment.vault.remains(tenant_id)).alive
-    found["files"] = await _count_files(context)
+    found["files"] = len(await context.blobs.list(""))
     return {place: number for place, number in found.items() if number}
 
 
@@ -192,25 +192,13 @@ async def _remove(context: TenantContext, in_time: Callable[[], bool]) -> bool:
     deployment.credentials.forget(tenant_id)
     await deployment.erasures.erase_index(tenant_id)
     await deployment.vault.erase_all(tenant_id)
-    await _erase_files(context)
+    await context.blobs.erase()
     for table in _ROWS:
         while rows := (await context.store.page(table, columns=("_schema",)))[0]:
             if not in_time():
                 return False
             await context.store.delete_all(table, rows)
     return True
-
-
-async def _count_files(context: TenantContext) -> int:
-    blobs = getattr(context, "blobs", None)
-    return len(await blobs.list("")) if blobs is not None else 0
-
-
-async def _erase_files(context: TenantContext) -> None:
-    """What the tenant has in Blob Storage, where the deployment uses that."""
-    blobs = getattr(context, "blobs", None)
-    if blobs is not None:
-        await blobs.erase()
 
 
 async def _certify(context: TenantContext, erasure: Erasure, now: datetime) -> None:

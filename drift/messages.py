@@ -43,6 +43,10 @@ class ScanSubscription(ScanTenant):
     subscription_id: str = Field(pattern=GUID)
 
 
+class RunJob(Message):
+    job: str = Field(pattern=ROW_KEY)
+
+
 class DeliverNotice(Message):
     notice_id: str = Field(pattern=ROW_KEY)
 

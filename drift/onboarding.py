@@ -274,7 +274,14 @@ async def rename(context: TenantContext, name: str, *, etag: str, now: datetime)
 async def _move(
     context: TenantContext, status: TenantStatus, action: str, *, now: datetime
 ) -> Tenant:
-    tenant = await change_tenant(context, lambda tenant: replace(tenant, status=status))
+    def moved(tenant: Tenant) -> Tenant:
+        if tenant.status is TenantStatus.RESTORING and status is not TenantStatus.DELETED:
+            raise Conflict(
+                "This tenant is being restored from a backup. Wait until that has ended."
+            )
+        return replace(tenant, status=status)
+
+    tenant = await change_tenant(context, moved)
     context.deployment.credentials.forget(tenant.tenant_id)
     await audit.record(context.store, context.actor, action, tenant.name, now=now)
     return tenant

@@ -50,6 +50,7 @@ class Preferences:
     notify: tuple[Severity, ...] = (Severity.CRITICAL, Severity.HIGH)
     retention: Retention = field(default_factory=Retention)
     four_eyes: bool = False  # whether a baseline version needs a second person to become active
+    backups_kept: int = 7  # of the nightly ones, and as many of those that somebody asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,8 @@ def _read_change(row: Row) -> Change:
 def check(preferences: Preferences) -> None:
     """Raises Invalid, naming the field."""
     check_retention(preferences.retention)
+    if not 1 <= preferences.backups_kept <= 90:
+        raise Invalid("backupsKept must be from 1 to 90.", field="backupsKept")
     if not preferences.schedule:
         return
     first = next_slot(preferences.schedule, datetime(2026, 1, 1, tzinfo=UTC))

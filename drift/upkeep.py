@@ -1,5 +1,5 @@
 """What is done for one tenant each day: acceptances that are over, secrets that end, rows of earlier versions, what is
-older than the tenant keeps it, and packs that nothing needs.
+older than the tenant keeps it, packs that nothing needs, and the order of the night's backup.
 
 Each tenant has a message of its own, because ten thousand of them do not fit one run of a timer: a quiet one takes 22
 operations of storage, about a quarter of a second, which is 40 minutes for all of them one by one, and a function ends
@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from drift import expiry
+from drift.backups.making import order_nightly
 from drift.engine import findings as life
 from drift.expiry import Batch
 from drift.findings import Transition, commit, expired_findings
@@ -159,6 +160,11 @@ async def _renew(work: Work, after: str) -> Batch:
     return Batch(*await renew_page(work.context.store, after))
 
 
+async def _back_up(work: Work, _: str) -> Batch:
+    await order_nightly(work.context, now=work.now)
+    return Batch(0)
+
+
 async def _collect(work: Work, _: str) -> Batch:
     garbage = await collect(work.context.store, now=work.now)
     return Batch(garbage.snapshots + garbage.packs)
@@ -176,8 +182,8 @@ def _expire(kind: str, expire: Expire) -> Step:
     return step
 
 
-# In this order; a step's name says in the tenant's row and audit trail what was removed. The collection comes last: it
-# takes away what the steps before let go of.
+# In this order; a step's name says in the tenant's row and audit trail what was removed. The collection comes behind
+# them: it takes away what they let go of. Then the night's backup is asked for: it need not keep what was over.
 STEPS: Mapping[str, Step] = {
     "acceptances": _reopen,
     "secrets": _warn,
@@ -191,5 +197,8 @@ STEPS: Mapping[str, Step] = {
     "states": _expire("history", expiry.expire_moments),
     "changes": _expire("history", expiry.expire_history),
     "packs": _collect,
+    "backup": _back_up,
 }
-REMOVED = tuple(name for name in STEPS if name not in {"acceptances", "secrets", "renewed"})
+REMOVED = tuple(
+    name for name in STEPS if name not in {"acceptances", "secrets", "renewed", "backup"}
+)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from errors import Conflict, Forbidden, Invalid, NotFound
+from errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from tenancy.audit import SYSTEM, Actor, record_denial, record_entry
+from tenancy.blobs import TenantBlobs
 from tenancy.connections import TenantCredential
 from tenancy.deployment import Deployment
 from tenancy.ids import DirectoryId, TenantId, read_guid
@@ -20,11 +21,21 @@ from tenancy.queues import Queue
 from tenancy.roles import DENIALS, Permission, Role, allows
 from tenancy.sightings import Way
 from tenancy.store import Table, TenantStore
-from tenancy.tenants import ROW, Tenant, TenantStatus, User, find_user, read_tenant, tenant_role
+from tenancy.tenants import (
+    OPEN,
+    ROW,
+    Tenant,
+    TenantStatus,
+    User,
+    find_user,
+    read_tenant,
+    tenant_role,
+)
 from tenancy.vault import TenantVault
 
 UNKNOWN = "There is no such tenant."
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RESTORING = "This tenant is being restored from a backup. It is back when that has ended."
 MOST_TOLD = 5  # of the caller's own tenants that learn of a denial
 
 
@@ -36,6 +47,7 @@ class TenantContext:
     actor: Actor
     role: Role
     store: TenantStore
+    blobs: TenantBlobs
     vault: TenantVault
     deployment: Deployment
 
@@ -59,13 +71,21 @@ class TenantContext:
 
 
 async def enter(
-    deployment: Deployment, principal: Principal, tenant_id: TenantId, *, now: datetime
+    deployment: Deployment,
+    principal: Principal,
+    tenant_id: TenantId,
+    *,
+    restoring: bool = False,
+    now: datetime,
 ) -> TenantContext:
     """Lets a signed-in principal into a tenant: as its user, by an app role of the tenant's own directory where the
     tenant allows that, or as platform operator (audited in that tenant).
 
     A user's own row decides before any app role, so that an admin can hold somebody down. Raises NotFound for everybody
     else, which is audited in the caller's own tenants, and Forbidden for users of a suspended tenant.
+
+    While a tenant is restored it is Unavailable to all but the routes that follow the restore (`restoring`): nobody
+    sees rows of two times.
     """
     try:
         # The user is looked for in a tenant that is not there, too: the work is the same, so the time tells nothing.
@@ -76,6 +96,8 @@ async def enter(
         await tell_denial(deployment, principal, tenant_id, now=now)
         raise
     actor = _actor(principal)
+    if tenant.status is TenantStatus.RESTORING and not restoring:
+        raise Unavailable(RESTORING)
     if way is Way.PLATFORM:
         await record_entry(store, actor, now=now)
     elif tenant.status is TenantStatus.SUSPENDED:
@@ -124,11 +146,16 @@ async def redeem(
     return _context(deployment, tenant, _actor(principal), user.role, store)
 
 
-async def serve(deployment: Deployment, tenant_id: TenantId) -> TenantContext:
-    """The system itself at work for a tenant (timers and queues). Raises Conflict when the tenant is suspended."""
+async def serve(
+    deployment: Deployment, tenant_id: TenantId, *, restoring: bool = False
+) -> TenantContext:
+    """The system itself at work for a tenant (timers and queues). Raises Conflict when the tenant is suspended, or is
+    being restored and this is not the work that does it (`restoring`)."""
     store, tenant = await _open(deployment, tenant_id)
-    if tenant.status is not TenantStatus.ACTIVE:
+    if tenant.status is TenantStatus.SUSPENDED:
         raise Conflict("This tenant is suspended.")
+    if tenant.status is TenantStatus.RESTORING and not restoring:
+        raise Conflict(RESTORING)
     return _context(deployment, tenant, SYSTEM, Role.OPERATOR, store)
 
 
@@ -202,7 +229,7 @@ async def _open(deployment: Deployment, tenant_id: TenantId) -> tuple[TenantStor
     if row is None:
         raise NotFound(UNKNOWN)
     tenant = read_tenant(tenant_id, row)
-    if tenant.status not in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}:
+    if tenant.status not in OPEN:
         raise NotFound(UNKNOWN)
     return store, tenant
 
@@ -210,5 +237,6 @@ async def _open(deployment: Deployment, tenant_id: TenantId) -> tuple[TenantStor
 def _context(
     deployment: Deployment, tenant: Tenant, actor: Actor, role: Role, store: TenantStore
 ) -> TenantContext:
+    blobs = TenantBlobs(deployment.blobs, store.tenant_id)
     vault = deployment.vault.of(tenant.tenant_id)
-    return TenantContext(tenant, actor, role, store, vault, deployment)
+    return TenantContext(tenant, actor, role, store, blobs, vault, deployment)

@@ -1,4 +1,4 @@
-"""What one process of the app holds: connections to storage, vault and queues, and the credential cache.
+"""What one process of the app holds: connections to tables, blobs, vault and queues, and the credential cache.
 
 Made once and lazily, shared by HTTP, timers and queues (the FastAPI lifespan runs once per concurrent first request and
 never for other triggers, so nothing is built there).
@@ -16,6 +16,7 @@ from azure.data.tables.aio import TableServiceClient
 from errors import NotFound
 from settings import Settings
 from tenancy.bearer import BearerTokens
+from tenancy.blobs import Blobs
 from tenancy.claims import Claims
 from tenancy.connections import Credentials, app_identity
 from tenancy.erasures import Erasures
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline.transport import AioHttpTransport
     from azure.keyvault.secrets.aio import SecretClient
+    from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueServiceClient
 
 # Retries are ours (tenancy/retry.py); the SDK's would be stacked on top.
@@ -53,6 +55,7 @@ class Deployment:
         self.claims = Claims(self.tables)
         self.erasures = Erasures(self.tables)
         self.queues = Queues(self._queue_service)
+        self.blobs = Blobs(self._blob_service)
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()
         self.rates = Rates(settings.requests_per_minute)
@@ -61,7 +64,7 @@ class Deployment:
         self._transport: AioHttpTransport | None = None
 
     async def close(self) -> None:
-        for part in (self.credentials, self.vault, self.queues, self.tables):
+        for part in (self.credentials, self.vault, self.queues, self.blobs, self.tables):
             await part.close()
         if self._identity is not None:
             await self._identity.close()
@@ -111,6 +114,16 @@ class Deployment:
             return QueueServiceClient.from_connection_string(connection, **NO_SDK_RETRIES)
         return QueueServiceClient(
             self.settings.queue_endpoint, credential=self.identity, **NO_SDK_RETRIES
+        )
+
+    def _blob_service(self) -> BlobServiceClient:
+        from azure.storage.blob.aio import BlobServiceClient
+
+        connection = self.settings.storage_connection_string
+        if connection:
+            return BlobServiceClient.from_connection_string(connection, **NO_SDK_RETRIES)
+        return BlobServiceClient(
+            self.settings.blob_endpoint, credential=self.identity, **NO_SDK_RETRIES
         )
 
     def _secret_client(self) -> SecretClient:

@@ -28,6 +28,7 @@ class Queue(StrEnum):
     RESOURCE_EVENTS = "resource-events"
     KEEP_TENANT = "keep-tenant"
     ERASE_TENANT = "erase-tenant"
+    JOBS = "jobs"
 
 
 class Queues:

@@ -57,6 +57,7 @@ class Table(StrEnum):
     NOTICE = "notice"
     AUDIT = "audit"
     USAGE = "usage"
+    BACKUP = "backup"
 
 
 class Write(StrEnum):

@@ -35,7 +35,11 @@ class TenantStatus(StrEnum):
     PROVISIONING = "provisioning"  # half made: nobody can enter
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    RESTORING = "restoring"  # its rows are being put back from a backup: nobody sees or changes them meanwhile
     DELETED = "deleted"
+
+
+OPEN = frozenset({TenantStatus.ACTIVE, TenantStatus.SUSPENDED, TenantStatus.RESTORING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +226,7 @@ class Registry:
         await self.unlink(_directory_key(directory_id), tenant_id)
 
     async def is_open(self, tenant_id: TenantId) -> bool:
-        """Whether a tenant is active or suspended: one that somebody can be a member of."""
+        """Whether somebody can be a member of the tenant: it is neither half made nor deleted."""
         client = await self._tables.client(Table.TENANT)
         try:
             entity = await call_storage(
@@ -230,7 +234,7 @@ class Registry:
             )
         except ResourceNotFoundError:
             return False
-        return entity["status"] in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}
+        return entity["status"] in OPEN
 
     async def link(self, principal_key: str, tenant_id: TenantId) -> None:
         client = await self._tables.client(PLATFORM)

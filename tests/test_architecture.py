@@ -43,12 +43,14 @@ AZURE_IMPORTS = {
     "drift.arm": {"azure.core", "azure.mgmt.core"},
     "drift.connection": {"azure.core"},
     "tenancy.access": {"azure.core"},
+    "tenancy.blobs": {"azure.core", "azure.storage.blob"},
     "tenancy.claims": {"azure.core", "azure.data.tables"},
     "tenancy.connections": {"azure.core", "azure.identity"},
     "tenancy.deployment": {
         "azure.core",
         "azure.data.tables",
         "azure.keyvault",
+        "azure.storage.blob",
         "azure.storage.queue",
     },
     "tenancy.erasures": {"azure.core", "azure.data.tables"},
@@ -70,7 +72,7 @@ STORAGE_CLIENTS = {
     "BlobServiceClient",
     "ContainerClient",
 }
-STORAGE_CLIENT_MODULES = {"tenancy.store", "tenancy.deployment"}
+STORAGE_CLIENT_MODULES = {"tenancy.store", "tenancy.blobs", "tenancy.deployment"}
 # Who asks the deployment for a table as it is, without a tenant's partition: the store, the two indexes outside
 # tenants, which hold ids only, and the records of erasures, which hold counts.
 TABLE_READERS = {"tenancy.store", "tenancy.tenants", "tenancy.claims", "tenancy.erasures"}

@@ -37,6 +37,8 @@ QUEUES = {
     "erase_tenant": "erase-tenant",
     "keep_tenant_poison": "keep-tenant-poison",
     "erase_tenant_poison": "erase-tenant-poison",
+    "run_job": "jobs",
+    "jobs_poison": "jobs-poison",
 }
 LOCAL = {
     "DRIFT_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",

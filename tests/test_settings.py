@@ -14,6 +14,7 @@ LOCAL = {
 AZURE = {
     "DRIFT_TABLE_ENDPOINT": "https://a.table.core.windows.net/",
     "DRIFT_QUEUE_ENDPOINT": "https://a.queue.core.windows.net",
+    "DRIFT_BLOB_ENDPOINT": "https://a.blob.core.windows.net",
     "DRIFT_KEY_VAULT_URL": "https://a.vault.azure.net",
     "DRIFT_PLATFORM_DIRECTORY_ID": "11111111-1111-4111-8111-111111111111",
     "WEBSITE_INSTANCE_ID": "x",

@@ -42,6 +42,9 @@ async def path_tenant(request: Request, principal: Principal, deployment: Deploy
 Viewer = Annotated[TenantContext, Depends(entering(Permission.READ, path_tenant))]
 Operator = Annotated[TenantContext, Depends(entering(Permission.OPERATE, path_tenant))]
 Admin = Annotated[TenantContext, Depends(entering(Permission.ADMINISTER, path_tenant))]
+Restorer = Annotated[
+    TenantContext, Depends(entering(Permission.ADMINISTER, path_tenant, restoring=True))
+]
 
 
 async def visitor_of(request: Request, deployment: TheDeployment, now: Now) -> Principal | None:

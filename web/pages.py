@@ -6,6 +6,7 @@ from web import (
     approvals,
     assets,
     audit,
+    backups,
     baselines,
     erasures,
     finding,
@@ -42,4 +43,5 @@ PAGES = (
     settings,
     users,
     audit,
+    backups,
 )

@@ -70,6 +70,7 @@ async def post(tenant: Admin, form: TheForm, now: Now) -> Response:
         },
         notify=form.every("notify"),
         retention={kind: form.number(f"retention.{kind}") for kind in KINDS},
+        backupsKept=form.number("backupsKept"),
         fourEyes=form.text("fourEyes") == "yes",
     )
     await change_preferences(tenant, body.to_preferences(), etag=form.etag(), now=now)

@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from drift.backups.jobs import JobStatus
 from drift.engine.findings import Status
 from drift.engine.model import ChangeKind, Json, Severity
 from drift.engine.pointers import unescape
@@ -63,6 +64,12 @@ RETENTION_NAMES: Mapping[str, str] = {
     "audit": "Audit trail",
     "notices": "Notices",
     "usage": "Usage",
+}
+JOB_MARKS: Mapping[JobStatus, str] = {
+    JobStatus.QUEUED: "…",
+    JobStatus.RUNNING: "▸",
+    JobStatus.DONE: "✓",
+    JobStatus.FAILED: "✕",
 }
 KIND_MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.ADDED: "+",
@@ -192,6 +199,15 @@ def number(count: int, word: str, plural: str = "") -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {plural or word + 's'}"
 
 
+def size(count: int) -> str:
+    """Bytes as a person says them."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000  # type: ignore[assignment]
+    return f"{count:,.3g} GB"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "instant": instant,
@@ -202,11 +218,13 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "resource_kind": resource_kind,
     "resource_name": resource_name,
     "segments": segments,
+    "size": size,
     "span": span,
     "value": value,
 }
 WORDS: dict[str, Any] = {
     "CONNECTION_NAMES": CONNECTION_NAMES,
+    "JOB_MARKS": JOB_MARKS,
     "KIND_MARKS": KIND_MARKS,
     "SCAN_MARKS": SCAN_MARKS,
     "SETTING_NAMES": SETTING_NAMES,

@@ -53,6 +53,16 @@ var logAlerts = [
     query: 'AppTraces | where Message in ("scan failed", "scan not started", "subscription not scanned")'
   }
   {
+    name: 'failed-jobs'
+    title: 'A backup, restore or export failed'
+    description: 'The tenant\'s page of backups says the reason. After a failed restore the tenant stays closed until one succeeds.'
+    severity: 2
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: 'AppTraces | where Message == "job failed"'
+  }
+  {
     name: 'server-errors'
     title: 'The app answers with 5xx'
     description: 'Callers get errors that are not theirs. The answer carries a request id; the log entry has the same.'

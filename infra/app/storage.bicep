@@ -1,4 +1,4 @@
-metadata description = 'The one storage account: deployment package, queues and tables. Nobody has a key to it; identities have roles.'
+metadata description = 'The one storage account: deployment package, queues, tables, and a container of backups and exports for each tenant, which the app makes itself. Nobody has a key to it; identities have roles.'
 
 @description('Name of the storage account, unique in all of Azure.')
 param name string
@@ -36,6 +36,8 @@ var queueNames = [
   'keep-tenant-poison'
   'erase-tenant'
   'erase-tenant-poison'
+  'jobs'
+  'jobs-poison'
 ]
 
 // tenancy/store.py, and the index outside the tenants (tenancy/tenants.py)
@@ -55,6 +57,7 @@ var tableNames = [
   'notice'
   'audit'
   'usage'
+  'backup'
   'platform'
 ]
 

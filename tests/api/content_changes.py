@@ -8,7 +8,7 @@ from typing import Any
 import httpx2 as httpx
 
 from tests.api.desk import Desk, Told, calls, own
-from tests.api.seeds import seed_findings
+from tests.api.seeds import seed_findings, seed_jobs
 
 
 async def change_settings(desk: Desk, **members: Any) -> httpx.Response:
@@ -119,6 +119,23 @@ async def _(desk: Desk) -> Told:
 @calls("POST", "/api/approvals/{approval_id}/withdraw")
 async def _(desk: Desk) -> Told:
     return await decide(desk, desk.admin, "withdraw")
+
+
+@calls("POST", "/api/backups")
+async def _(desk: Desk) -> Told:
+    return own(desk, "backup.make", await desk.admin.post("/api/backups"))
+
+
+@calls("POST", "/api/backups/{backup_id}/restore")
+async def _(desk: Desk) -> Told:
+    await seed_jobs(desk.deployment, desk.uploader.tenant_id)
+    answer = await desk.admin.post("/api/backups/seed-0/restore", json={"dryRun": True})
+    return own(desk, "backup.dryRun", answer)
+
+
+@calls("POST", "/api/export")
+async def _(desk: Desk) -> Told:
+    return own(desk, "export.make", await desk.admin.post("/api/export"))
 
 
 @calls("POST", "/api/scans")

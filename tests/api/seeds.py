@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from drift.archive import Configuration, point_to
+from drift.backups.jobs import Job, JobStatus, Kind, order
 from drift.baselines import get_baseline
 from drift.engine.findings import Evidence, Observation, advance
 from drift.engine.model import Change, ChangeKind, Severity, resource_key
@@ -41,6 +42,16 @@ async def seed_findings(
         found = Transition(step.finding, "", step.event, None)
         await commit(context.store, subscription, f"scan-{position}", [found])
     await publish(context, subscription, now=now)
+
+
+async def seed_jobs(deployment: Deployment, tenant_id: str) -> None:
+    """Two backups and two exports that say that they are done; nothing is stored of them."""
+    context = await serve(deployment, TenantId(tenant_id))
+    now = datetime.now(UTC)
+    for kind in (Kind.BACKUP, Kind.EXPORT):
+        for number in range(2):
+            job = Job(kind, f"seed-{number}", "manual", "ada", "Ada", now, JobStatus.DONE)
+            await order(context, job, now=now)
 
 
 async def seed_state(

@@ -21,7 +21,7 @@ from tenancy.deployment import Deployment
 from tests.api.content_changes import change_settings, rule
 from tests.api.desk import Desk
 from tests.api.members import Sign, add, body
-from tests.api.seeds import seed_findings, seed_state
+from tests.api.seeds import seed_findings, seed_jobs, seed_state
 from tests.api.uploads import Uploader
 
 NOT_PAGED = {
@@ -174,6 +174,7 @@ async def desk(
     first = await uploader.make([uploader.document("a"), uploader.document("b")], activate=False)
     await seed_state(deployment, uploader.tenant_id, first["id"], uploader.document("a")["id"])
     await uploader.make([uploader.document("c")], activate=False)
+    await seed_jobs(deployment, uploader.tenant_id)
     await change_settings(made, fourEyes=True)
     for number in range(2):
         given = body(organisation, role="admin", name=f"Bob {number}")

@@ -30,6 +30,8 @@ CONSUMERS = {
     "erase-tenant": consumers.erase_tenant,
     "keep-tenant-poison": consumers.fail_upkeep,
     "erase-tenant-poison": consumers.fail_erasure,
+    "jobs": consumers.run_job,
+    "jobs-poison": consumers.fail_job,
 }
 MOST_TRIES = 5  # host.json maxDequeueCount
 

@@ -56,7 +56,8 @@ def test_what_a_query_looks_for_exists(query: str) -> None:
 
 def test_every_promised_alert_is_there() -> None:
     names = re.findall(r"^    name: '(.+)'$", read("app/alerts.bicep"), re.MULTILINE)
-    assert names == ["poison-message", "no-tick", "failed-scans", "server-errors", "throttling"]
+    scans = ["poison-message", "no-tick", "failed-scans"]
+    assert names == [*scans, "failed-jobs", "server-errors", "throttling"]
     assert len(alert_queries()) == len(names)
 
 

@@ -37,15 +37,17 @@ WatchNew = Callable[[str], Awaitable[Watched]]
 @pytest.fixture(scope="session")
 async def cellar(deployment: Deployment, settings: Settings) -> AsyncIterator[Cellar]:
     from azure.data.tables.aio import TableServiceClient
+    from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueServiceClient
 
     connection = settings.storage_connection_string
     async with (
         TableServiceClient.from_connection_string(connection) as tables,
         QueueServiceClient.from_connection_string(connection) as queues,
+        BlobServiceClient.from_connection_string(connection) as blobs,
         deployment._secret_client() as secrets,
     ):
-        yield Cellar(deployment, tables, queues, secrets)
+        yield Cellar(deployment, tables, queues, blobs, secrets)
 
 
 @pytest.fixture(scope="session")

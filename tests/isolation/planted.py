@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import io
 import json
 import re
 import uuid
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2 as httpx
+import zstandard
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 from azure.keyvault.secrets.aio import SecretClient
+from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from dev.demo.client import principal_header
 from drift.engine.packing import unpack
 from drift.notices import announce
 from tenancy.access import serve
+from tenancy.blobs import container_of
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.rows import join_binary
@@ -31,9 +38,11 @@ from tests.drift.host import CONSUMERS
 from tests.drift.watched import Watched
 
 MEMBERS = ("viewer", "operator", "application", "admin")
+NOBODYS = frozenset({"new_id", "part"})  # placeholders that stand for no tenant's own thing
 VOLATILE = frozenset({"x-ms-request-id", "date"})
 _AGE = re.compile(rb">(just now|(in )?(less than a minute|\d+ \w+)( ago)?)<")  # as pages say it
 State = dict[tuple[str, str, str], Any]
+_BINARY = re.compile(r'"base64":"([^"]+)"')
 
 
 @dataclass
@@ -43,6 +52,7 @@ class Cellar:
     deployment: Deployment
     tables: TableServiceClient
     queues: QueueServiceClient
+    blobs: BlobServiceClient
     secrets: SecretClient
     known: State | None = None  # of the tenant under attack, since the last test that watched it
     seen: list[dict[str, Any]] = field(default_factory=list)  # all messages of the last look
@@ -63,6 +73,7 @@ class Cellar:
         found = await self.rows_of(tenant_id)
         for entity in await self._index(tenant_id):
             found["index", entity["PartitionKey"], entity["RowKey"]] = entity
+        found |= await self.blobs_of(tenant_id)
         for name, secret in (await self._secrets(tenant_id)).items():
             found["secret", "", name] = secret
         for message in await self.messages():
@@ -75,6 +86,16 @@ class Cellar:
         state = await self.state_of(tenant_id)
         told = (".denied.", ".entry.", "seen.")
         return {key: row for key, row in state.items() if not any(one in key[2] for one in told)}
+
+    async def blobs_of(self, tenant_id: str) -> State:
+        """Its blobs, with what is in them as text."""
+        container = self.blobs.get_container_client(container_of(TenantId(tenant_id)))
+        found: State = {}
+        with contextlib.suppress(ResourceNotFoundError):
+            async for blob in container.list_blobs():
+                content = await (await container.download_blob(blob.name)).readall()
+                found["blob", container.container_name, blob.name] = (blob.etag, unfold(content))
+        return found
 
     async def rows_of(self, tenant_id: str) -> State:
         """Its rows alone."""
@@ -132,7 +153,7 @@ class Planted:
     def canaries(self) -> set[str]:
         """What no answer to anybody else and no message of anybody else may hold."""
         made = self.watched.organisation
-        named = {name: value for name, value in self.ids.items() if name != "new_id"}
+        named = {name: value for name, value in self.ids.items() if name not in NOBODYS}
         return self.texts | set(named.values()) | {made.object_id, made.admin_object_id}
 
 
@@ -148,6 +169,19 @@ def shown(answer: httpx.Response, *, sent: str = "") -> tuple[int, bytes, dict[s
     headers = {key: value for key, value in answer.headers.items() if key not in VOLATILE}
     content = _AGE.sub(b"><", answer.content)
     return answer.status_code, content.replace(sent.encode(), b"") if sent else content, headers
+
+
+def unfold(content: bytes) -> str:
+    """What is in a blob: lines in zstd, files in a zip, or a manifest."""
+    if content.startswith(zstandard.FRAME_HEADER):
+        with zstandard.ZstdDecompressor().stream_reader(content) as stream:
+            text = stream.read().decode()
+        binary = [base64.b64decode(one) for one in _BINARY.findall(text)]
+        return text + "".join(one.decode(errors="replace") for one in binary)
+    if content.startswith(b"PK"):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        return "".join(archive.read(name).decode() for name in archive.namelist())
+    return content.decode()
 
 
 def readable(state: State) -> dict[str, str]:
@@ -180,17 +214,28 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     planted.ids |= {"finding_id": finding["id"], "key": finding["resourceKey"]}
     for role in ("viewer", "operator", "application"):
         planted.people[role] = await _add_user(planted, role)
-    await renew(planted)
-    planted.ids |= await ask_for_approval(watched, canary)
     context = await serve(deployment, TenantId(planted.tenant_id))
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
+    planted.ids |= await keep_copies(watched)
+    await renew(planted)
+    planted.ids |= await ask_for_approval(watched, canary)
     planted.secrets = {
         made.secret,
         await context.vault.read(context.tenant.fingerprint_secret),
         context.tenant.fingerprint_secret,
     }
     return planted
+
+
+async def keep_copies(watched: Watched) -> dict[str, str]:
+    """A backup and an export of what there is."""
+    made = {
+        "backup_id": (await watched.api.request("POST", "/api/backups"))["id"],
+        "export_id": (await watched.api.request("POST", "/api/export"))["id"],
+    }
+    assert await watched.host.drain() == []
+    return made
 
 
 async def ask_for_approval(watched: Watched, reason: str) -> dict[str, str]:
@@ -210,6 +255,7 @@ def bare(watched: Watched, canary: str) -> Planted:
         "client_id": made.client_id,
         "subscription_id": watched.subscription_id,
         "new_id": str(uuid.uuid4()),
+        "part": "1",
     }
     return Planted(watched, canary, {"admin": watched.http.headers["X-MS-CLIENT-PRINCIPAL"]}, ids)
 

@@ -34,6 +34,8 @@ CHILD_IDS = (
     "rule_id",
     "user_id",
     "invitation_id",
+    "backup_id",
+    "export_id",
 )
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 

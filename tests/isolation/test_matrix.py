@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import httpx2 as httpx
 import pytest
 
+from drift.backups.holdings import HOLDINGS
 from tenancy.store import Table
 from tests.isolation.cast import Cast
 from tests.isolation.conftest import Settle
-from tests.isolation.planted import MEMBERS, Cellar, Planted, readable, renew, shown
+from tests.isolation.planted import MEMBERS, NOBODYS, Cellar, Planted, readable, renew, shown
 from tests.isolation.policy import CHILD_IDS, LINES, REACHED, ROLES, Line
 from tests.isolation.watch import Watch
 
@@ -57,6 +58,11 @@ async def test_every_table_has_a_canary_in_it(watch: Watch, foreign: Planted) ->
     assert kinds.count("secret") == 3  # the key, the connection's, and the one that it replaced
     assert kinds.count("message") >= 1
     assert kinds.count("index") >= 5  # five users, a subscription
+    blobs = {key[2]: value[1] for key, value in watch.before.items() if key[0] == "blob"}
+    assert len(blobs) == len(HOLDINGS) + 2  # the files of a backup, its manifest, an export
+    for name, content in blobs.items():
+        says = any(f"/{table}." in name for table in ids_only | {Table.PACK, Table.CONNECTION})
+        assert says or foreign.canary in content, name
     values = [value[0] for (kind, *_), value in watch.before.items() if kind == "secret"]
     assert set(values) <= foreign.secrets
 
@@ -161,7 +167,7 @@ async def test_policy_lets_in_whom_it_says(
 
 
 def test_every_id_of_the_policy_is_one_that_is_tried() -> None:
-    known = {*CHILD_IDS, "tenant_id", "directory_id", "client_id", "new_id"}
+    known = {*CHILD_IDS, *NOBODYS, "tenant_id", "directory_id", "client_id"}
     ids = dict.fromkeys(known, "x")
     for line in LINES.values():
         line.request(ids)  # KeyError: give tests/isolation/planted.py an id of that kind

@@ -8,6 +8,7 @@ from typing import Any
 
 import azure.core.pipeline.transport
 import azure.keyvault.secrets.aio
+import azure.storage.blob.aio
 import azure.storage.queue.aio
 import pytest
 
@@ -45,6 +46,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     for owner, name in (
         (module, "TableServiceClient"),
         (azure.storage.queue.aio, "QueueServiceClient"),
+        (azure.storage.blob.aio, "BlobServiceClient"),
         (azure.keyvault.secrets.aio, "SecretClient"),
         (azure.core.pipeline.transport, "AioHttpTransport"),
     ):
@@ -55,6 +57,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
         {
             "DRIFT_TABLE_ENDPOINT": "https://x.table.example",
             "DRIFT_QUEUE_ENDPOINT": "https://x.queue.example",
+            "DRIFT_BLOB_ENDPOINT": "https://x.blob.example",
             "DRIFT_KEY_VAULT_URL": "https://x.vault.example",
             "DRIFT_PLATFORM_DIRECTORY_ID": "d",
         }
@@ -69,11 +72,15 @@ def test_storage_is_reached_as_the_app_itself(settings: Settings) -> None:
     queues: Any = deployment.queues._connect()
     assert queues.arguments == ("https://x.queue.example",)
     assert queues.options == {"credential": deployment.identity, **PATIENCE}
+    blobs: Any = deployment.blobs._connect()
+    assert blobs.arguments == ("https://x.blob.example",)
+    assert blobs.options == {"credential": deployment.identity, **PATIENCE}
 
 
 def test_storage_is_reached_by_a_connection_string_where_there_is_one(settings: Settings) -> None:
     deployment = Deployment(replace(settings, storage_connection_string="UseDevelopmentStorage"))
-    for service in (deployment.tables._service, deployment.queues._connect()):
+    lazy = (deployment.queues._connect(), deployment.blobs._connect())
+    for service in (deployment.tables._service, *lazy):
         client: Any = service
         assert client.arguments == ("connection string", "UseDevelopmentStorage")
         assert client.options == PATIENCE

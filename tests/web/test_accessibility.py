@@ -39,14 +39,25 @@ async def lived_in(drifted: Watched) -> Watched:
     await drifted.api.request("POST", "/api/rules", {**rule, "expiresAt": "2099-01-01T00:00:00Z"})
     first, *_ = await drifted.findings("?severity=high&status=open")
     await drifted.decide(first, "acknowledge", reason=PAYLOAD)
+    await keep_copies(drifted)
     await drifted.api.request("POST", "/api/invitations", {"name": PAYLOAD, "role": "viewer"})
     return drifted
+
+
+async def keep_copies(tenant: Watched) -> None:
+    """A backup with its dry run, and an export."""
+    backup = await tenant.api.request("POST", "/api/backups")
+    await tenant.api.request("POST", "/api/export")
+    assert await tenant.host.drain() == []
+    await tenant.api.request("POST", f"/api/backups/{backup['id']}/restore", {"dryRun": True})
+    assert await tenant.host.drain() == []
 
 
 async def addresses(tenant: Watched) -> dict[str, str]:
     home = f"/t/{tenant.tenant_id}"
     finding, *_ = await tenant.findings("?severity=high")
     baselines = (await tenant.api.request("GET", "/api/baselines"))["value"]
+    (backup,) = (await tenant.api.request("GET", "/api/backups"))["value"]
     scan = (await tenant.api.request("GET", "/api/scans"))["value"][0]
     (rule,) = (await tenant.api.request("GET", "/api/rules"))["value"]
     newest, oldest = (one["id"] for one in baselines)
@@ -71,6 +82,8 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "settings": f"{home}/settings",
         "history of the settings": f"{home}/settings/history",
         "users": f"{home}/users",
+        "backups": f"{home}/backups",
+        "backup": f"{home}/backups/{backup['id']}",
         "audit": f"{home}/audit",
         "error": f"{home}/no-such-page",
     }
