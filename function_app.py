@@ -39,6 +39,10 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 @cache
 def deployment() -> Deployment:
+    if SETTINGS.exports_telemetry:  # large packages: with the first invocation, not with the start
+        from drift import exporters
+
+        exporters.start(SETTINGS)
     return Deployment(SETTINGS)
 
 

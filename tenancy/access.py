@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import telemetry
 from errors import Conflict, Forbidden, Invalid, NotFound
 from tenancy.audit import SYSTEM, Actor, record_denial, record_entry
 from tenancy.connections import TenantCredential
@@ -51,9 +52,11 @@ class TenantContext:
         return (await self.vault.read(self.tenant.fingerprint_secret)).encode()
 
     async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
-        """Sends a message that names this tenant."""
+        """Sends a message that names this tenant, and the trace that it belongs to."""
+        trace = telemetry.traceparent()
+        traced = {"traceparent": trace} if trace else {}
         await self.deployment.queues.send(
-            queue, {**body, "tenant_id": self.tenant.tenant_id}, delay=delay
+            queue, {**body, "tenant_id": self.tenant.tenant_id, **traced}, delay=delay
         )
 
 
@@ -186,4 +189,5 @@ def _context(
     deployment: Deployment, tenant: Tenant, actor: Actor, role: Role, store: TenantStore
 ) -> TenantContext:
     vault = deployment.vault.of(tenant.tenant_id)
+    telemetry.about(tenant.tenant_id)
     return TenantContext(tenant, actor, role, store, vault, deployment)
