@@ -30,6 +30,7 @@ AREAS = (
     "invitations",
     "access-review",
     "audit",
+    "usage",
 )
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # its clients tell every request otherwise

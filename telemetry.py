@@ -1,4 +1,4 @@
-"""What the app tells about its own work: spans joined across queues, and metrics by tenant. The tables below are all of it.
+"""What the app tells of its work: spans joined across queues, and metrics by tenant. The tables below are all of it.
 
 Nothing is exported, and nothing of OpenTelemetry is imported, until `use` is called (drift/exporters.py does where an
 exporter is configured). Before that a span is an empty context and a metric is dropped, at the cost of a function call.
@@ -54,23 +54,47 @@ TENANT = "tenant_id"
 SCAN_FIELDS = (TENANT, "scan_id")
 PART_FIELDS = (*SCAN_FIELDS, "subscription_id")
 
-TICK = Step("tick", ("started",), "the timer that starts what is due; without it nothing runs", trigger=True)
-SWEEP = Step("sweep", (), "the daily housekeeping: how long it takes says when it needs to be cut up", trigger=True)
-START = Step("scan.start", SCAN_FIELDS, "a tenant's scan is asked for: the beginning of all that follows")
+TICK = Step(
+    "tick", ("started",), "the timer that starts what is due; without it nothing runs", trigger=True
+)
+SWEEP = Step(
+    "sweep",
+    (),
+    "the daily housekeeping: how long it takes says when it needs to be cut up",
+    trigger=True,
+)
+START = Step(
+    "scan.start", SCAN_FIELDS, "a tenant's scan is asked for: the beginning of all that follows"
+)
 SCAN_TENANT = Step(
     "scan_tenant", SCAN_FIELDS, "a tenant's subscriptions are listed and handed out", trigger=True
 )
 SCAN_SUBSCRIPTION = Step(
-    "scan_subscription", (*PART_FIELDS, "status"), "one subscription, from lease to findings", trigger=True
+    "scan_subscription",
+    (*PART_FIELDS, "status"),
+    "one subscription, from lease to findings",
+    trigger=True,
 )
 PAGES = Step("scan.pages", ("source", "rows"), "one source read to its end: where Azure is slow")
-CONFIRM = Step("scan.confirm", ("candidates",), "what Resource Graph says, asked of the providers themselves")
-FINDINGS = Step("scan.findings", ("transitions",), "what differs from the baseline, judged and committed")
+CONFIRM = Step(
+    "scan.confirm", ("candidates",), "what Resource Graph says, asked of the providers themselves"
+)
+FINDINGS = Step(
+    "scan.findings", ("transitions",), "what differs from the baseline, judged and committed"
+)
 PUBLISH = Step("notices.publish", (TENANT,), "committed events become notices")
 DELIVER_NOTICE = Step(
-    "deliver_notice", (TENANT, "notice_id"), "one notice to one channel: the end of the chain", trigger=True
+    "deliver_notice",
+    (TENANT, "notice_id"),
+    "one notice to one channel: the end of the chain",
+    trigger=True,
 )
-GIVE_UP = Step("give_up", (TENANT,), "a message that failed five times: its scan or notice is told as failed", trigger=True)
+GIVE_UP = Step(
+    "give_up",
+    (TENANT,),
+    "a message that failed five times: its scan or notice is told as failed",
+    trigger=True,
+)
 SPANS = (
     TICK,
     SWEEP,
@@ -86,25 +110,49 @@ SPANS = (
 )
 
 SCAN_AGE = Instrument(
-    "drift.scan.age", Shape.GAUGE, "s", (TENANT,), "since the tenant's newest complete scan: how old the truth is"
+    "drift.scan.age",
+    Shape.GAUGE,
+    "s",
+    (TENANT,),
+    "since the tenant's newest complete scan: how old the truth is",
 )
 SCAN_DURATION = Instrument(
-    "drift.scan.duration", Shape.HISTOGRAM, "s", (TENANT, "status"), "from due to ended: whether scans keep up, and how they end"
+    "drift.scan.duration",
+    Shape.HISTOGRAM,
+    "s",
+    (TENANT, "status"),
+    "from due to ended: whether scans keep up, and how they end",
 )
 RESOURCES = Instrument(
     "drift.scan.resources", Shape.GAUGE, "{resource}", (TENANT,), "read by the scan: who is large"
 )
 CHANGES = Instrument(
-    "drift.scan.changes", Shape.COUNTER, "{resource}", (TENANT,), "other than at the scan before: who is restless, what cost follows"
+    "drift.scan.changes",
+    Shape.COUNTER,
+    "{resource}",
+    (TENANT,),
+    "other than at the scan before: who is restless, what cost follows",
 )
 THROTTLED = Instrument(
-    "drift.throttled", Shape.COUNTER, "s", (TENANT, "service"), "waited because a service asked to: schedules too close together"
+    "drift.throttled",
+    Shape.COUNTER,
+    "s",
+    (TENANT, "service"),
+    "waited because a service asked to: schedules too close together",
 )
 AZURE_CALLS = Instrument(
-    "drift.azure.calls", Shape.COUNTER, "{call}", (TENANT, "service"), "to Resource Graph and ARM, tries included: what uses the tenants' quotas"
+    "drift.azure.calls",
+    Shape.COUNTER,
+    "{call}",
+    (TENANT, "service"),
+    "to Resource Graph and ARM, tries included: what uses the tenants' quotas",
 )
 FOUND = Instrument(
-    "drift.findings", Shape.GAUGE, "{finding}", (TENANT, "severity"), "to be dealt with after the scan"
+    "drift.findings",
+    Shape.GAUGE,
+    "{finding}",
+    (TENANT, "severity"),
+    "to be dealt with after the scan",
 )
 NOISE = Instrument(
     "drift.findings.noise",
@@ -114,10 +162,18 @@ NOISE = Instrument(
     "ignored or accepted, of all findings: the share that people did not want to hear of",
 )
 NOTICES = Instrument(
-    "drift.notices", Shape.COUNTER, "{notice}", (TENANT, "outcome"), "delivered or failed: whether anybody is told"
+    "drift.notices",
+    Shape.COUNTER,
+    "{notice}",
+    (TENANT, "outcome"),
+    "delivered or failed: whether anybody is told",
 )
 ANSWERS = Instrument(
-    "drift.http.answers", Shape.COUNTER, "{answer}", ("area", "status"), "to callers, by area of the API and HTTP status"
+    "drift.http.answers",
+    Shape.COUNTER,
+    "{answer}",
+    ("area", "status"),
+    "to callers, by area of the API and HTTP status",
 )
 INSTRUMENTS = (
     SCAN_AGE,
@@ -155,6 +211,11 @@ def stop() -> None:
     """Nothing is told any more, as before `use`."""
     global _exporting  # noqa: PLW0603
     _exporting = None
+
+
+def is_on() -> bool:
+    """Whether it is worth reading something only to tell it."""
+    return _exporting is not None
 
 
 def about(tenant_id: str) -> None:

@@ -21,6 +21,7 @@ from api import (
     settings,
     subscriptions,
     tenants,
+    usage,
     users,
 )
 from api.access import utc_now
@@ -36,6 +37,7 @@ from web.pages import PAGES
 ROUTERS = (
     reference,
     me,
+    usage,  # before tenants: `usage` is no id of one
     tenants,
     settings,
     connection,

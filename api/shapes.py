@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path
@@ -31,6 +32,15 @@ def _written_out(value: Any) -> Any:
 
 # pydantic would also take a number, as seconds or milliseconds since 1970, whichever it thinks likelier.
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        return value
+    raise ValueError("a day is written like 2026-11-23")
+
+
+Date = Annotated[date, BeforeValidator(_day)]
 
 
 class Shape(BaseModel):

@@ -40,6 +40,7 @@ TAGS = {
     "rules": "What a tenant does not want to hear about, or wants to hear louder.",
     "users": "Who may enter a tenant, with which role, and invitations.",
     "audit": "Who did what in a tenant.",
+    "usage": "What a tenant used, by day, and what it may use.",
 }
 
 PROBLEM: Json = {

@@ -68,6 +68,8 @@ async def _take_desk(browser: Browser, url: str, folder: Path) -> None:
     await page.goto(f"{home}scans")
     await page.locator("tbody a").first.click()
     await _shoot(page, folder / "scan.webp")
+    await page.goto(f"{home}usage")
+    await _shoot(page, folder / "usage.webp")
     await context.close()
 
 

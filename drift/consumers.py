@@ -8,7 +8,8 @@ queue would get a poison queue.
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
 import telemetry
@@ -28,7 +29,8 @@ async def scan_tenant(deployment: Deployment, body: bytes) -> None:
     with _received(telemetry.SCAN_TENANT, message, scan_id=message.scan_id):
         context = await _served(deployment, message)
         if context:
-            await scan.scan_tenant(context, message.scan_id, now=_now())
+            async with _counted(context):
+                await scan.scan_tenant(context, message.scan_id, now=_now())
 
 
 async def scan_subscription(deployment: Deployment, body: bytes) -> None:
@@ -40,7 +42,8 @@ async def scan_subscription(deployment: Deployment, body: bytes) -> None:
         if context is None:
             return
         try:
-            await scan.scan_subscription(context, message.scan_id, subscription_id, clock=_now)
+            async with _counted(context):
+                await scan.scan_subscription(context, message.scan_id, subscription_id, clock=_now)
         except TenantClosedError:
             extra = {"tenant_id": message.tenant_id, "scan_id": message.scan_id}
             logger.info("scan of a closed tenant stopped", extra=extra)
@@ -51,7 +54,8 @@ async def deliver_notice(deployment: Deployment, body: bytes) -> None:
     with _received(telemetry.DELIVER_NOTICE, message, notice_id=message.notice_id):
         context = await _served(deployment, message)
         if context:
-            await notices.deliver(context, message.notice_id)
+            async with _counted(context):
+                await notices.deliver(context, message.notice_id)
 
 
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
@@ -91,6 +95,15 @@ def _received(
 ) -> AbstractContextManager[telemetry.Noted]:
     """The span of a message, in the trace of what sent it; one of before there were traces begins its own."""
     return telemetry.span(step, parent=message.traceparent, tenant_id=message.tenant_id, **ids)
+
+
+@asynccontextmanager
+async def _counted(context: TenantContext) -> AsyncIterator[None]:
+    """Whatever comes of the message: what it used is written."""
+    try:
+        yield
+    finally:
+        await context.deployment.usage.write(context.store)
 
 
 async def _served(deployment: Deployment, message: Message) -> TenantContext | None:

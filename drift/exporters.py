@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-LOGGERS = ("api", "drift", "tenancy", "web")  # ours; what libraries log is not known to be free of values
+LOGGERS = (
+    "api",
+    "drift",
+    "tenancy",
+    "web",
+)  # ours; what libraries log is not known to be free of values
 # What Microsoft's distribution does beside exporting, and is told not to: it would call other addresses than ours.
 QUIET = {
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",  # statistics about itself, to Microsoft
@@ -52,7 +57,8 @@ def start(settings: Settings) -> None:
         _start_plain(spans, metrics, logs)
     else:
         return
-    from opentelemetry import _logs, metrics as metric_api, trace
+    from opentelemetry import _logs, trace
+    from opentelemetry import metrics as metric_api
 
     telemetry.use(trace.get_tracer(telemetry.NAME), metric_api.get_meter(telemetry.NAME))
     collect_logs(_logs.get_logger_provider())
@@ -79,7 +85,9 @@ class RecordHandler(logging.Handler):
         from opentelemetry._logs.severity import SeverityNumber
         from opentelemetry.context import get_current
 
-        number = min(24, max(1, record.levelno // 10 * 4 + 1))  # 20, 30, 40: INFO 9, WARN 13, ERROR 17
+        number = min(
+            24, max(1, record.levelno // 10 * 4 + 1)
+        )  # 20, 30, 40: INFO 9, WARN 13, ERROR 17
         self._provider.get_logger(record.name).emit(
             LogRecord(
                 timestamp=int(record.created * 1e9),
@@ -123,7 +131,8 @@ def _otlp() -> tuple[list[SpanProcessor], list[MetricReader], list[LogRecordProc
 def _start_plain(
     spans: list[SpanProcessor], metrics: list[MetricReader], logs: list[LogRecordProcessor]
 ) -> None:
-    from opentelemetry import _logs, metrics as metric_api, trace
+    from opentelemetry import _logs, trace
+    from opentelemetry import metrics as metric_api
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.resources import Resource

@@ -22,6 +22,7 @@ from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
 from tenancy.rows import Row
 from tenancy.store import Table, TenantStore
+from tenancy.usage import Count
 
 
 class Outcome(StrEnum):
@@ -128,6 +129,7 @@ async def deliver(context: TenantContext, notice_id: str) -> None:
     if notice.outcome is not Outcome.QUEUED:
         return
     await _save(context.store, notice, Outcome.DELIVERED, "", row.etag)
+    context.deployment.usage.add(context.tenant.tenant_id, Count.NOTICES)
 
 
 async def fail(context: TenantContext, notice_id: str, reason: str) -> None:

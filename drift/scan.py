@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import telemetry
 from drift import lease as leases
 from drift.arm import open_arm
 from drift.attribution import Attributor
@@ -24,10 +25,12 @@ from drift.detect import Detected, Held, Policy, detect
 from drift.dispatch import send_first, send_next, send_part
 from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
 from drift.findings import commit
+from drift.measures import close
 from drift.notices import publish
 from drift.observe import observe
 from drift.pace import Pace
 from drift.preferences import get_preferences
+from drift.quotas import require_resources, require_scan
 from drift.rules import count_hits, rules_in_force
 from drift.scans import (
     ENDED,
@@ -35,7 +38,6 @@ from drift.scans import (
     Part,
     Scan,
     ScanStatus,
-    close_scan,
     create_part,
     create_scan,
     find_part,
@@ -54,6 +56,7 @@ from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
 from tenancy.tenants import TenantStatus
+from tenancy.usage import Count
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +71,8 @@ async def start_scan(
 ) -> Scan:
     """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more.
 
-    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message.
+    Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message; and
+    OverDailyQuota when the tenant's scans of today are used up.
     """
     if context.tenant.status is TenantStatus.SUSPENDED:
         raise Conflict("This tenant is suspended: nothing is scanned until it is resumed.")
@@ -80,15 +84,23 @@ async def start_scan(
         created_at=slot,
         deadline=now + LONGEST_SCAN,
     )
+    await require_scan(context, scan, now=now)
+    ids = {"tenant_id": context.tenant.tenant_id, "scan_id": scan.scan_id}
+    with telemetry.span(telemetry.START, **ids):
+        await _queue(context, scan)
+    if context.actor != audit.SYSTEM:  # those of the schedule are in the list of scans
+        await audit.record(context.store, context.actor, "scan.start", scan.scan_id, now=slot)
+    return scan
+
+
+async def _queue(context: TenantContext, scan: Scan) -> None:
     message: dict[str, str | int] = {"version": 1, "scan_id": scan.scan_id}
     # What ends the scan if all else is lost goes first: it finds nothing to do if the scan is never made.
     overtime = LONGEST_SCAN + CLOCK_MARGIN
     await context.send(Queue.SCAN_TENANT, message, delay=int(overtime.total_seconds()))
-    await create_scan(context.store, scan)
+    if await create_scan(context.store, scan):
+        context.deployment.usage.add(context.tenant.tenant_id, Count.SCANS)
     await context.send(Queue.SCAN_TENANT, message)
-    if context.actor != audit.SYSTEM:  # those of the schedule are in the list of scans
-        await audit.record(context.store, context.actor, "scan.start", scan.scan_id, now=slot)
-    return scan
 
 
 async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) -> None:
@@ -122,7 +134,7 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
         running = replace(scan, status=ScanStatus.RUNNING, subscriptions=len(monitored))
         await save_scan(context.store, running)
     await send_first(context, scan_id, await get_parts(context.store, scan_id))
-    await close_scan(context.store, scan_id, now=now)
+    await close(context, scan_id, now=now)
 
 
 async def scan_subscription(
@@ -168,7 +180,7 @@ async def _go_on(context: TenantContext, part: Part, clock: Callable[[], datetim
     await publish(context, part.subscription_id, now=clock())
     parts = await get_parts(context.store, part.scan_id)
     await send_next(context, part.scan_id, parts, part.subscription_id)
-    await close_scan(context.store, part.scan_id, now=clock())
+    await close(context, part.scan_id, now=clock())
 
 
 async def _wait_or_end(
@@ -221,6 +233,7 @@ async def _scan(
         if observed.reason:
             part = _incomplete(part, observed.reason, observed.permission)
             return await _wait_or_end(context, part, observed.retry_after, clock())
+        await require_resources(context, part, now=clock())
         confirmer, attributor = Confirmer(reader, secret_key), Attributor(reader)
         await keeper.keep()
         settled = await settle(
@@ -236,9 +249,11 @@ async def _scan(
         if settled.held_back:
             return _incomplete(part, settled.held_back)
         await keeper.keep()
-        detected = await _detect(
-            context, subscription, settled, confirmer, attributor, part, keeper, clock
-        )
+        with telemetry.span(telemetry.FINDINGS) as found:
+            detected = await _detect(
+                context, subscription, settled, confirmer, attributor, part, keeper, clock
+            )
+            found.note(transitions=len(detected.transitions))
     except (
         Stale,
         Throttled,

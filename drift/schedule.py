@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import telemetry
 from drift.preferences import next_slot
+from drift.quotas import tell_scans
 from drift.scan import start_scan
-from errors import Conflict, DriftError, NotFound, Stale
+from errors import Conflict, DriftError, NotFound, OverDailyQuota, Stale
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
+from tenancy.quotas import tomorrow
 from tenancy.records import change_tenant
 from tenancy.store import Table
 from tenancy.tenants import ROW, Tenant, TenantStatus
@@ -20,8 +23,18 @@ logger = logging.getLogger(__name__)
 
 async def tick(deployment: Deployment, *, now: datetime) -> int:
     """Starts the scans that are due and returns how many. Firing twice or late starts none twice."""
+    with telemetry.span(telemetry.TICK, parent="") as ticked:
+        started = await _tick(deployment, now=now)
+        ticked.note(started=started)
+    await deployment.registry.record_tick(now)
+    logger.info("tick finished", extra={"started": started})  # its absence raises an alert
+    return started
+
+
+async def _tick(deployment: Deployment, *, now: datetime) -> int:
     started = 0
     async for tenant in deployment.registry.tenants():
+        _tell_age(tenant, now)
         due = tenant.next_scan_at is not None and tenant.next_scan_at <= now
         if tenant.status is not TenantStatus.ACTIVE or not due:
             continue
@@ -32,9 +45,13 @@ async def tick(deployment: Deployment, *, now: datetime) -> int:
         ) as error:  # of one tenant: the others are due all the same, and the next tick tries again
             extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
             logger.error("scan not started", extra=extra)  # noqa: TRY400 - the reason says it all
-    await deployment.registry.record_tick(now)
-    logger.info("tick finished", extra={"started": started})  # its absence raises an alert
     return started
+
+
+def _tell_age(tenant: Tenant, now: datetime) -> None:
+    if tenant.status is TenantStatus.ACTIVE and tenant.scanned_at is not None:
+        age = (now - tenant.scanned_at).total_seconds()
+        telemetry.record(telemetry.SCAN_AGE, age, tenant_id=tenant.tenant_id)
 
 
 async def _start_due(deployment: Deployment, tenant: Tenant, *, now: datetime) -> int:
@@ -47,12 +64,18 @@ async def _start_due(deployment: Deployment, tenant: Tenant, *, now: datetime) -
         return 0
     # The scan's id follows from the slot: if the next line fails, the repetition finds the same scan.
     who = context.actor.name
-    await start_scan(context, slot=slot, trigger="schedule", requested_by=who, now=now)
+    started, after = 1, now
     try:
-        await _set_next(context, now=now)
+        await start_scan(context, slot=slot, trigger="schedule", requested_by=who, now=now)
+    except OverDailyQuota as error:
+        await tell_scans(context, error, now=now)
+        started, after = 0, tomorrow(now) - timedelta(microseconds=1)
+    try:
+        await _set_next(context, now=after)
     except Stale:
         logger.info("another tick moved the schedule on", extra={"tenant_id": tenant.tenant_id})
-    return 1
+    await context.deployment.usage.write(context.store)
+    return started
 
 
 async def reschedule(context: TenantContext, schedule: str, *, now: datetime) -> None:

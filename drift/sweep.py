@@ -1,13 +1,16 @@
-"""The daily sweep: acceptances whose time is over open again, secrets that end soon are warned of, unused ones go."""
+"""The daily sweep: acceptances whose time is over open again, secrets that end soon are warned of, unused ones go, and
+what each tenant used and stores is rolled up."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
 
+import telemetry
 from drift.engine import findings as life
 from drift.findings import Transition, commit, expired_findings
 from drift.notices import publish
+from drift.quotas import roll_up
 from drift.rotation import tidy_secrets, warn_before_expiry
 from errors import Conflict, NotFound
 from tenancy.access import TenantContext, serve
@@ -21,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 async def sweep(deployment: Deployment, *, now: datetime) -> int:
     """Sweeps every active tenant and returns how many findings opened again. Repeating it changes nothing more."""
+    with telemetry.span(telemetry.SWEEP, parent=""):
+        return await _sweep(deployment, now=now)
+
+
+async def _sweep(deployment: Deployment, *, now: datetime) -> int:
     reopened = 0
     async for tenant in deployment.registry.tenants():
         if tenant.status is not TenantStatus.ACTIVE:
@@ -31,6 +39,7 @@ async def sweep(deployment: Deployment, *, now: datetime) -> int:
             continue
         reopened += await _expire_acceptances(context, now=now)
         await warn_before_expiry(context, now=now)
+        await roll_up(context, now=now)
     await tidy_secrets(deployment, now=now)
     return reopened
 

@@ -22,6 +22,7 @@ from tenancy.roles import DENIALS, Permission, Role, allows
 from tenancy.sightings import Way
 from tenancy.store import Table, TenantStore
 from tenancy.tenants import ROW, Tenant, TenantStatus, User, find_user, read_tenant, tenant_role
+from tenancy.usage import Meter
 from tenancy.vault import TenantVault
 
 UNKNOWN = "There is no such tenant."
@@ -162,6 +163,12 @@ async def govern(
     actor = _actor(principal)
     await record_entry(store, actor, now=now)
     return _context(deployment, read_tenant(tenant_id, row), actor, Role.PLATFORM, store)
+
+
+def meter(deployment: Deployment, principal: Principal, tenant_id: TenantId) -> Meter:
+    """What a tenant used, for a platform operator, who enters no tenant to see how much it is. Nothing else of it."""
+    require_platform(deployment, principal)
+    return Meter(TenantStore(deployment.tables, tenant_id))
 
 
 def require_platform(deployment: Deployment, principal: Principal) -> None:

@@ -19,6 +19,7 @@ from web import (
     settings,
     sign_in,
     subscriptions,
+    usage,
     users,
 )
 
@@ -27,6 +28,7 @@ PAGES = (
     home,
     sign_in,
     platform,
+    usage,
     onboarding,
     overview,
     findings,

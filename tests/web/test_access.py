@@ -19,7 +19,7 @@ from web.pages import PAGES
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 ANYBODY = {"/", "/switcher", "/static/{name}", "/development/sign-in"}
 SIGNED_IN = {"/development/sign-out", "/invitations/accept"}
-ADMINS_ONLY = re.compile(r"/t/[^/]+/(users|audit)")
+ADMINS_ONLY = re.compile(r"/t/[^/]+/(users|audit|usage)")
 Route = tuple[str, str]
 
 

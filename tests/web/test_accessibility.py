@@ -72,6 +72,7 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "history of the settings": f"{home}/settings/history",
         "users": f"{home}/users",
         "audit": f"{home}/audit",
+        "usage": f"{home}/usage",
         "error": f"{home}/no-such-page",
     }
 
@@ -103,7 +104,12 @@ async def test_no_violation_on_any_page(
     for name, address in (await addresses(lived_in)).items():
         await page.goto(address)
         wrong += await violations(page, name)
-    platform = ("/platform", "/platform/tenants/new", f"/platform/tenants/{lived_in.tenant_id}")
+    platform = (
+        "/platform",
+        "/platform/usage",
+        "/platform/tenants/new",
+        f"/platform/tenants/{lived_in.tenant_id}",
+    )
     page = await open_page(operator_header(settings), "/platform")
     for address in (*platform, f"/t/{lived_in.tenant_id}/"):
         await page.goto(address)
