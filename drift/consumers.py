@@ -99,11 +99,15 @@ def _received(
 
 @asynccontextmanager
 async def _counted(context: TenantContext) -> AsyncIterator[None]:
-    """Whatever comes of the message: what it used is written."""
+    """Whatever comes of the message: what it used is written. Of a tenant that was closed meanwhile nothing is."""
+    usage = context.deployment.usage
     try:
         yield
+    except TenantClosedError:
+        usage.forget(context.tenant.tenant_id)
+        raise
     finally:
-        await context.deployment.usage.write(context.store)
+        await usage.write(context.store)
 
 
 async def _served(deployment: Deployment, message: Message) -> TenantContext | None:

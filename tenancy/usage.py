@@ -122,6 +122,11 @@ class Usage:
             if day < today and not tally.unwritten:
                 self._tallies.pop((tenant_id, day), None)
 
+    def forget(self, tenant_id: TenantId) -> None:
+        """Of a tenant that is closed nothing more is written."""
+        for key in [key for key in self._tallies if key[0] == tenant_id]:
+            del self._tallies[key]
+
     async def _put(self, store: TenantStore, day: date, values: Mapping[str, int]) -> bool:
         try:
             await store.put(Table.USAGE, f"{PREFIX}{day.isoformat()}.{self._process}", dict(values))
