@@ -1,4 +1,4 @@
-"""The whole demo with telemetry going to a receiver of its own: what arrives is in the tables, planted values are not."""
+"""The whole demo with telemetry going to a receiver of its own: what the tables name arrives, and no planted value."""
 
 from __future__ import annotations
 

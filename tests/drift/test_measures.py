@@ -1,4 +1,4 @@
-"""What a scan tells of itself: one trace from its order to the notice, and numbers by tenant. Old messages still work."""
+"""What a scan tells of itself: one trace from its order to the notice, and numbers by tenant. Old messages work."""
 
 from __future__ import annotations
 
