@@ -11,6 +11,7 @@ functions that died with it had counted; their messages come again, and count ag
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections import Counter
@@ -74,6 +75,7 @@ class _Tally:
     begun: datetime  # when the oldest count that is not written came in
     values: Counter[str] = field(default_factory=Counter)
     unwritten: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # or an older sum could be the last
 
 
 class Usage:
@@ -82,7 +84,7 @@ class Usage:
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
         self._process = secrets.token_hex(6)
-        self._tallies: dict[tuple[TenantId, date], _Tally] = {}
+        self._tallies: dict[TenantId, dict[date, _Tally]] = {}
 
     def add(self, tenant_id: TenantId, what: Count, number: int = 1) -> None:
         tally = self._tally(tenant_id)
@@ -100,10 +102,9 @@ class Usage:
         """Counts a call of the API, and writes when a block is full or has waited long enough."""
         now = self._clock()
         self.add(store.tenant_id, Count.API_CALLS)
-        mine = [tally for (tenant, _), tally in self._tallies.items() if tenant == store.tenant_id]
         if any(
             tally.unwritten >= BLOCK or (now - tally.begun).total_seconds() >= EVERY
-            for tally in mine
+            for tally in self._tallies[store.tenant_id].values()
             if tally.unwritten
         ):
             await self.write(store)
@@ -112,20 +113,24 @@ class Usage:
         """Writes what is counted of a tenant. It is of no use to who waits for it: a failure is logged, and what could
         not be written is with the next one."""
         today = self._clock().date()
-        for tenant_id, day in [key for key in self._tallies if key[0] == store.tenant_id]:
-            tally = self._tallies[tenant_id, day]
-            if tally.unwritten:
+        mine = self._tallies.get(store.tenant_id, {})
+        for day, tally in list(mine.items()):
+            if (
+                today - day
+            ).days > 1:  # the sweep may have added up that day: to write would count it twice
+                mine.pop(day, None)
+                continue
+            async with tally.turn:
                 said, tally.unwritten = tally.unwritten, 0
-                if not await self._put(store, day, tally.values):
+                if said and not await self._put(store, day, tally.values):
                     tally.unwritten += said
                     return
             if day < today and not tally.unwritten:
-                self._tallies.pop((tenant_id, day), None)
+                mine.pop(day, None)
 
     def forget(self, tenant_id: TenantId) -> None:
         """Of a tenant that is closed nothing more is written."""
-        for key in [key for key in self._tallies if key[0] == tenant_id]:
-            del self._tallies[key]
+        self._tallies.pop(tenant_id, None)
 
     async def _put(self, store: TenantStore, day: date, values: Mapping[str, int]) -> bool:
         try:
@@ -137,7 +142,7 @@ class Usage:
 
     def _tally(self, tenant_id: TenantId) -> _Tally:
         now = self._clock()
-        tally = self._tallies.setdefault((tenant_id, now.date()), _Tally(now))
+        tally = self._tallies.setdefault(tenant_id, {}).setdefault(now.date(), _Tally(now))
         if not tally.unwritten:
             tally.begun = now
         return tally

@@ -156,6 +156,17 @@ async def test_past_days_become_one_row_with_the_same_sum(store: TenantStore, cl
     assert await read_days(store, TODAY, TODAY) == [Day(TODAY, scans=7, stored_bytes=5_000_000_000)]
 
 
+async def test_day_that_was_added_up_is_not_written_again(store: TenantStore, clock: Clock) -> None:
+    usage = Usage(clock)
+    usage.add(store.tenant_id, Count.SCANS, 2)
+    await usage.write(store)
+    usage.add(store.tenant_id, Count.SCANS)
+    clock.pass_(days=2)
+    await merge_days(store, today=clock.now.date())
+    await usage.write(store)
+    assert await read_days(store, TODAY, TODAY) == [Day(TODAY, scans=2)]
+
+
 async def test_stored_bytes_are_those_of_all_rows(store: TenantStore) -> None:
     assert await store.stored_bytes() == 0
     await store.put(Table.PACK, "p.1", {"d0": b"x" * 1000})
