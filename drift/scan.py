@@ -249,11 +249,9 @@ async def _scan(
         if settled.held_back:
             return _incomplete(part, settled.held_back)
         await keeper.keep()
-        with telemetry.span(telemetry.FINDINGS) as found:
-            detected = await _detect(
-                context, subscription, settled, confirmer, attributor, part, keeper, clock
-            )
-            found.note(transitions=len(detected.transitions))
+        detected = await _detect(
+            context, subscription, settled, confirmer, attributor, part, keeper, clock
+        )
     except (
         Stale,
         Throttled,
@@ -308,9 +306,11 @@ async def _detect(
         rules.rules,
         changed=rules.version != subscription.rules_version,
     )
-    detected = await detect(store, attributor, confirmer, held, policy, now=clock())
-    await keeper.keep()
-    await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
+    with telemetry.span(telemetry.FINDINGS) as found:
+        detected = await detect(store, attributor, confirmer, held, policy, now=clock())
+        await keeper.keep()
+        await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
+        found.note(transitions=len(detected.transitions))
     await count_hits(store, detected.hits, now=clock())
     if policy.changed:
         await save(store, replace(subscription, rules_version=rules.version))

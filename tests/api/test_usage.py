@@ -120,7 +120,10 @@ async def test_quotas_are_set_whole_and_told(
     assert await operator.request("GET", f"/api/tenants/{tenant_id}/quotas") == set_again
     newest, *_ = (await admin.get("/api/audit?action=tenant.quotas")).json()["value"]
     assert newest["actorName"] == "Pia"
-    assert '"before":{"resources":10,"scans_a_day":0,"stored_bytes":null}' in newest["detail"]
+    assert newest["detail"] == {
+        "before": {"resources": 10, "scans_a_day": 0, "stored_bytes": None},
+        "after": {"resources": None, "scans_a_day": None, "stored_bytes": 5_000_000_000},
+    }
     shown = (await admin.get("/api/usage")).json()["quotas"]
     assert [one["limit"] for one in shown] == [None, None, 5_000_000_000]
 

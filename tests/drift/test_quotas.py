@@ -124,7 +124,7 @@ async def test_baselines_over_the_quota_of_bytes_get_409_and_are_not_stored(tena
     before = await tenant.etags("baseline", "pack")
     body = {"subscriptionId": tenant.subscription_id, "name": "more"}
     headers = {"X-Requested-With": "test"}
-    for given in (body, body | {"resources": [tenant.network("uploaded")]}):
+    for given in (body, body | {"source": "upload", "resources": [tenant.network("uploaded")]}):
         refused = await tenant.http.post("/api/baselines", json=given, headers=headers)
         assert refused.status_code == 409, refused.text
         assert refused.json()["code"] == "over-quota"

@@ -63,7 +63,7 @@ async def test_operator_sets_quotas_and_the_admin_sees_that_one_is_used_up(
     await panel.locator("summary").click()
     await panel.get_by_label("Resources", exact=True).fill("30")
     await panel.get_by_role("button", name="Save").click()
-    await page.wait_for_url("**/platform/usage")
+    await expect(panel.locator("li", has_text="Resources: ")).to_contain_text("of 30")
     stored = (await tenant.rows("tenant"))["tenant", "tenant"]
     assert stored["quota_resources"] == 30
     assert "quota_scans_a_day" not in stored
