@@ -8,7 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
+from errors import NotFound
+from tenancy.access import TenantContext, meter
+from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
+from tenancy.principal import Principal
 from tenancy.store import Table, Tables, TenantStore
 from tenancy.usage import BLOCK, EVERY, Count, Day, Level, Usage, merge_days, read_days
 from tests.listener import listening
@@ -165,6 +169,16 @@ async def test_day_that_was_added_up_is_not_written_again(store: TenantStore, cl
     await merge_days(store, today=clock.now.date())
     await usage.write(store)
     assert await read_days(store, TODAY, TODAY) == [Day(TODAY, scans=2)]
+
+
+async def test_nobody_but_platform_operators_sees_what_a_tenant_uses(
+    deployment: Deployment, operator: Principal, principal: Principal, context: TenantContext
+) -> None:
+    with pytest.raises(NotFound):
+        meter(deployment, principal, context.tenant.tenant_id)
+    await context.store.put(Table.USAGE, f"day.{TODAY.isoformat()}.test", {"scans": 4})
+    days = await meter(deployment, operator, context.tenant.tenant_id).days(YESTERDAY, TODAY)
+    assert days == [Day(TODAY, scans=4)]
 
 
 async def test_stored_bytes_are_those_of_all_rows(store: TenantStore) -> None:
