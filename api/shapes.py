@@ -59,7 +59,7 @@ class View(BaseModel):
     )
 
 
-def _no_default(schema: dict[str, Any]) -> None:
+def no_default(schema: dict[str, Any]) -> None:
     """It is left out rather than null."""
     schema.pop("default", None)
 
@@ -72,5 +72,5 @@ class ListOf(View, Generic[T]):
 
     value: list[T]
     next_link: str | SkipJsonSchema[None] = Field(
-        default=None, exclude_if=lambda link: link is None, json_schema_extra=_no_default
+        default=None, exclude_if=lambda link: link is None, json_schema_extra=no_default
     )

@@ -7,11 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from api.access import Admin, IfMatch, Now, Platform, TheDeployment
 from api.contract import gives, may
 from api.paging import PageSize, Token, platform_pager
-from api.shapes import Date, Guid, ListOf, Shape, View
+from api.shapes import Date, Guid, ListOf, Shape, View, no_default
 from drift.allowances import Allowance, period, set_quotas, total, weigh
 from errors import Stale
 from tenancy.access import govern, meter
@@ -23,7 +24,11 @@ from tenancy.usage import Day, read_days
 router = APIRouter(tags=["usage"])
 
 MOST = 2**53 - 1  # that every reader of JSON takes for the number it is
-Limit = Annotated[int | None, Field(ge=0, le=MOST)]
+Limit = Annotated[int, Field(ge=0, le=MOST, json_schema_extra=no_default)]
+LeftOut = Annotated[
+    int | SkipJsonSchema[None],
+    Field(exclude_if=lambda limit: limit is None, json_schema_extra=no_default),
+]
 From = Annotated[Date | None, Query(alias="from", description="first day, UTC; 30 days by default")]
 To = Annotated[Date | None, Query(description="last day, UTC; today by default")]
 
@@ -63,24 +68,26 @@ class TenantUsageView(View):
 
 
 class QuotasBody(Shape):
-    """All three. What is left out or null has no limit."""
+    """All three. What is left out has no limit."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"resources": 50_000, "scansADay": 48}]}
     )
 
-    resources: Limit = None
-    scans_a_day: Limit = None
-    stored_bytes: Limit = None
+    resources: Limit = Field(default=None)
+    scans_a_day: Limit = Field(default=None)
+    stored_bytes: Limit = Field(default=None)
 
     def to_quotas(self) -> Quotas:
         return Quotas(self.resources, self.scans_a_day, self.stored_bytes)
 
 
 class QuotasView(View):
-    resources: int | None
-    scans_a_day: int | None
-    stored_bytes: int | None
+    """What has no limit is left out, as in the body that sets it."""
+
+    resources: LeftOut = None
+    scans_a_day: LeftOut = None
+    stored_bytes: LeftOut = None
 
 
 @router.get("/api/usage", response_model=UsageView)
@@ -122,7 +129,7 @@ async def list_usage(
 async def get_quotas(
     tenant_id: Guid, operator: Platform, deployment: TheDeployment, now: Now, response: Response
 ) -> QuotasView:
-    """What a tenant may use. Null is no limit."""
+    """What a tenant may use. What is left out has no limit."""
     context = await govern(deployment, operator, TenantId(tenant_id), now=now)
     response.headers["ETag"] = context.tenant.etag
     return QuotasView.model_validate(context.tenant.quotas)

@@ -252,10 +252,7 @@ async def _scan(
         detected = await _detect(
             context, subscription, settled, confirmer, attributor, part, keeper, clock
         )
-    except (
-        Stale,
-        Throttled,
-    ):  # the first: somebody wrote what this scan read; both are for who called
+    except (Stale, Throttled):  # of the first somebody wrote it; both are for who called
         raise
     except Unreadable as error:
         return _incomplete(part, error.message, error.permission)

@@ -12,7 +12,7 @@ from api.shapes import Guid
 from api.usage import QuotasBody
 from drift.allowances import DEFAULT_DAYS, period, set_quotas, total, weigh
 from tenancy.access import govern, meter
-from tenancy.ids import TenantId
+from tenancy.ids import TenantId, read_guid
 from tenancy.usage import read_days
 from web.access import Admin
 from web.forms import TheForm, read
@@ -62,6 +62,7 @@ async def list_usage(
         operator,
         rows=rows,
         length=DEFAULT_DAYS,
+        here=after,
         following=f"?after={cursor}" if cursor else "",
     )
 
@@ -70,7 +71,7 @@ async def list_usage(
 async def post_quotas(
     operator: Platform, tenant_id: Guid, deployment: TheDeployment, form: TheForm, now: Now
 ) -> Response:
-    """Empty fields are no limit. The form carries the version of the record that it showed."""
+    """Empty fields are no limit. The form carries the version of the record that it showed, and where it was."""
     body = read(
         QuotasBody,
         resources=form.text("resources"),
@@ -80,4 +81,6 @@ async def post_quotas(
     context = await govern(deployment, operator, TenantId(tenant_id), now=now)
     etag = required_etag(form.text("etag"))
     await set_quotas(context, body.to_quotas(), etag=etag, now=now)
-    return go_to("/platform/usage")
+    here = form.text("here")
+    after = f"?after={read_guid(here, field='here')}" if here else ""
+    return go_to(f"/platform/usage{after}")
