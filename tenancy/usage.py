@@ -115,9 +115,8 @@ class Usage:
         today = self._clock().date()
         mine = self._tallies.get(store.tenant_id, {})
         for day, tally in list(mine.items()):
-            if (
-                today - day
-            ).days > 1:  # the sweep may have added up that day: to write would count it twice
+            # The sweep may have added that day up: to write it would count it twice.
+            if (today - day).days > 1:
                 mine.pop(day, None)
                 continue
             async with tally.turn:

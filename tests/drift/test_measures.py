@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import telemetry
+from drift.pace import Pace
 from drift.schedule import tick
 from tests.told import Told
 
@@ -150,3 +151,17 @@ async def test_waiting_for_azure_is_told(tenant, told):
     ((service, seconds),) = values(told, tenant)["drift.throttled"].items()
     assert service == ("Azure Resource Manager",)
     assert 1 <= seconds < 3
+
+
+async def test_waiting_for_the_quota_of_resource_graph_is_told(told):
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    pace = Pace(sleep=sleep)
+    await pace.note({"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:03"})
+    await pace.wait()
+    found = [(attributes["service"], point.value) for _, attributes, point in told.points()]
+    assert found == [("Azure Resource Graph", pauses[0])]
+    assert 2 < pauses[0] < 4
