@@ -6,9 +6,11 @@ DriftError                     message: what went wrong and what to do, fit to b
 ├── Unauthenticated            nobody is signed in
 ├── Forbidden                  signed in, a member, but the role is too low
 ├── Conflict                   the state does not allow it
-│   └── Stale                  somebody else changed it first (ETag)
+│   ├── Stale                  somebody else changed it first (ETag)
+│   └── OverQuota              the platform operator allows the tenant no more of it
 ├── PreconditionRequired       an edit came without If-Match
 ├── Throttled                  a service asks to wait; `retry_after` in seconds
+│   └── OverDailyQuota         the tenant's quota of today is used up
 ├── Unreadable                 a scope of Azure could not be read; `scope` and `permission` name what is missing
 ├── Refused                    Entra ID or Azure refused the tenant's credential; the message is theirs
 ├── Unavailable                a service we need does not answer
@@ -51,6 +53,10 @@ class Stale(Conflict):
     pass
 
 
+class OverQuota(Conflict):
+    pass
+
+
 class PreconditionRequired(DriftError):
     pass
 
@@ -59,6 +65,10 @@ class Throttled(DriftError):
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class OverDailyQuota(Throttled):
+    pass
 
 
 class Unreadable(DriftError):

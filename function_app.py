@@ -32,6 +32,7 @@ AREAS = (
     "audit",
     "backups",
     "export",
+    "usage",
 )
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # its clients tell every request otherwise
@@ -41,6 +42,10 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 @cache
 def deployment() -> Deployment:
+    if SETTINGS.exports_telemetry:  # large packages: with the first invocation, not with the start
+        from drift import exporters
+
+        exporters.start(SETTINGS)
     return Deployment(SETTINGS)
 
 

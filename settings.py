@@ -81,6 +81,8 @@ class Settings:
     requests_per_minute: int  # of one principal in one tenant, over all instances
     development_sign_in: bool
     development_people: str = ""  # JSON: whom the development mode's sign-in page offers
+    insights_connection: str = ""  # Application Insights; '' for none
+    otlp_endpoint: str = ""  # an OTLP receiver (http/protobuf); '' for none
 
     @property
     def arm_scope(self) -> str:
@@ -95,6 +97,10 @@ class Settings:
     @property
     def exchange_audience(self) -> str:
         return EXCHANGES.get(self.authority_host, PUBLIC_EXCHANGE)
+
+    @property
+    def exports_telemetry(self) -> bool:
+        return bool(self.insights_connection or self.otlp_endpoint)
 
     @property
     def known_authority(self) -> bool:
@@ -123,6 +129,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         requests_per_minute=_number(environment, "DRIFT_REQUESTS_PER_MINUTE", 1200, MOST_REQUESTS),
         development_sign_in=_flag(environment, "DRIFT_DEVELOPMENT_SIGN_IN"),
         development_people=environment.get("DRIFT_DEVELOPMENT_PEOPLE", ""),
+        insights_connection=environment.get("APPLICATIONINSIGHTS_CONNECTION_STRING", ""),
+        otlp_endpoint=_endpoint(environment, "OTEL_EXPORTER_OTLP_ENDPOINT"),
     )
     _refuse_unsafe(settings)
     _require(settings)

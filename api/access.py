@@ -128,6 +128,7 @@ def entering(
             rates.check(tenant_id, principal.key, now=now)
             context = await enter(deployment, principal, tenant_id, restoring=restoring, now=now)
             await rates.admit(context.store, principal.key, now=now)
+            await deployment.usage.call(context.store)
         except DriftError:
             rates.admit_outside(principal.key, now=now)  # who gets into no tenant is outside
             raise

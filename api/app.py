@@ -24,6 +24,7 @@ from api import (
     subscriptions,
     tenant_export,
     tenants,
+    usage,
     users,
 )
 from api.access import utc_now
@@ -40,6 +41,7 @@ ROUTERS = (
     reference,
     me,
     erasures,  # before tenants: its list is no tenant's id
+    usage,  # before tenants: `usage` is no id of one
     tenants,
     settings,
     connection,
@@ -71,8 +73,14 @@ def create_app(
         generate_unique_id_function=operation_id,
         # A path has one spelling. The redirect would also lead to whatever host the request says it was sent to.
         redirect_slashes=False,
-        # FastAPI would configure OTLP export by itself; telemetry is decided in one place, not here.
-        telemetry={"auto_configure": False},
+        # FastAPI's own would tell what was asked for, and texts of errors. What is told stands in telemetry.py.
+        telemetry={
+            "auto_configure": False,
+            "tracing": False,
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+        },
     )
     app.state.deployment = deployment
     app.state.clock = clock

@@ -15,6 +15,7 @@ from fastapi import HTTPException, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+import telemetry
 from api.depth import LARGEST_DEPTH, is_too_deep
 from api.errors import Problem, Respond, answer
 
@@ -49,6 +50,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                _tell(scope, message["status"], request_id)
                 headers = MutableHeaders(scope=message)
                 headers["x-ms-request-id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
@@ -79,6 +81,17 @@ class Guard:
             return message
 
         return receive_limited
+
+
+def _tell(scope: Scope, status: int, request_id: str) -> None:
+    """By the area of the route, never by what was asked for. Our own faults are in the log as well: an alert counts
+    them."""
+    route = getattr(scope.get("route"), "path", "")
+    area = route.split("/")[2] if route.startswith("/api/") else "pages"
+    telemetry.record(telemetry.ANSWERS, 1, area=area, status=status)
+    if status >= 500:
+        extra = {"request_id": request_id, "area": area, "status": status}
+        logger.error("answered with a server error", extra=extra)
 
 
 def _check_form(body: bytes) -> None:

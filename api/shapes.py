@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path
@@ -33,6 +34,15 @@ def _written_out(value: Any) -> Any:
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
+def _day(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        return value
+    raise ValueError("a day is written like 2026-11-23")
+
+
+Date = Annotated[date, BeforeValidator(_day)]
+
+
 class Shape(BaseModel):
     """A request body. A field that is not in the contract is an error: it would be lost silently."""
 
@@ -49,7 +59,7 @@ class View(BaseModel):
     )
 
 
-def _no_default(schema: dict[str, Any]) -> None:
+def no_default(schema: dict[str, Any]) -> None:
     """It is left out rather than null."""
     schema.pop("default", None)
 
@@ -62,5 +72,5 @@ class ListOf(View, Generic[T]):
 
     value: list[T]
     next_link: str | SkipJsonSchema[None] = Field(
-        default=None, exclude_if=lambda link: link is None, json_schema_extra=_no_default
+        default=None, exclude_if=lambda link: link is None, json_schema_extra=no_default
     )

@@ -42,6 +42,7 @@ TAGS = {
     "audit": "Who did what in a tenant.",
     "backups": "Backups of a tenant, and the way back to one of them.",
     "export": "What leaves the product: everything of a tenant in open formats.",
+    "usage": "What a tenant used, by day, and what it may use.",
 }
 
 PROBLEM: Json = {

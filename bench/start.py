@@ -10,14 +10,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.figures import Figure
 from infra.hooks.package import compile_bytecode, copy_sources
 
 PROJECT = Path(__file__).resolve().parent.parent
 RUNS = 5
+NONE: Mapping[str, str] = MappingProxyType({})
 MOST_SECONDS = 1.0
 MOST_MEMORY = 110.0
 # Settings as in Azure, of services that are never asked: nothing may reach for them during an import.
@@ -34,6 +36,14 @@ SETTINGS = {
 IMPORT = "import function_app"
 # What the first HTTP request adds: the FastAPI app behind every HTTP trigger, and the way to the tables.
 FIRST_REQUEST = f"{IMPORT}; function_app.http(); function_app.deployment()"
+# What telemetry adds to that, where it is on: the exporters come with the first invocation, not with the import.
+TELEMETRY = {
+    "OTLP": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
+    "Application Insights": {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=00000000-0000-0000-0000-000000000000;"
+        "IngestionEndpoint=http://127.0.0.1:9/"
+    },
+}
 # A process starts with the peak of the one that made it, so a small one stands between this and the measured one.
 _LAUNCHER = """
 import os, sys
@@ -55,19 +65,26 @@ def measure_start() -> Iterator[Figure]:
         seconds, memory = _best(FIRST_REQUEST, package)
         yield Figure("start, up to the first HTTP request", seconds, "s CPU")
         yield Figure("start, memory at the first HTTP request", memory, "MB")
+        for name, settings in TELEMETRY.items():
+            seconds, memory = _best(IMPORT, package, settings)
+            yield Figure(f"start, import with {name}", seconds, "s CPU", MOST_SECONDS, most=True)
+            yield Figure(f"start, memory with {name}", memory, "MB", MOST_MEMORY, most=True)
+            seconds, memory = _best(FIRST_REQUEST, package, settings)
+            yield Figure(f"start, first HTTP request with {name}", seconds, "s CPU")
+            yield Figure(f"start, its memory with {name}", memory, "MB")
 
 
-def _best(program: str, package: Path) -> tuple[float, float]:
+def _best(program: str, package: Path, settings: Mapping[str, str] = NONE) -> tuple[float, float]:
     """The least of some runs: a busy machine can only add."""
-    runs = [_run(program, package) for _ in range(RUNS)]
+    runs = [_run(program, package, settings) for _ in range(RUNS)]
     return min(seconds for seconds, _ in runs), min(memory for _, memory in runs)
 
 
-def _run(program: str, package: Path) -> tuple[float, float]:
+def _run(program: str, package: Path, settings: Mapping[str, str] = NONE) -> tuple[float, float]:
     ended = subprocess.run(
         [sys.executable, "-c", _LAUNCHER, program],
         cwd=package,
-        env={**os.environ, **SETTINGS, "PYTHONPATH": ""},
+        env={**os.environ, **SETTINGS, **settings, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=False,

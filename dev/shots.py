@@ -74,6 +74,8 @@ async def _take_desk(browser: Browser, url: str, folder: Path) -> None:
     await page.get_by_role("button", name="Make a dry run").click()
     await page.get_by_text("let in again who is no user now").wait_for()
     await _shoot(page, folder / "backup.webp")
+    await page.goto(f"{home}usage")
+    await _shoot(page, folder / "usage.webp")
     await context.close()
 
 

@@ -7,7 +7,7 @@ configured one, and every scope but the one that is being read, before the token
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
@@ -25,12 +25,14 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
+import telemetry
 from errors import Invalid, NotFound, Refused, Unavailable, Unreadable, VersionRefused
 from tenancy.access import TenantContext
 from tenancy.connections import TenantCredential
 from tenancy.ids import SubscriptionId, read_guid
 from tenancy.origins import OneHostPolicy
 from tenancy.retry import call_with_retry
+from tenancy.usage import Count
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
@@ -74,6 +76,10 @@ class OneScopePolicy(SansIOHTTPPolicy[HttpRequest, Any]):
         return inside or path == GRAPH.lower()
 
 
+def _uncounted(_: Count) -> None:
+    """For who is no tenant."""
+
+
 class Arm:
     """ARM with the credential of one tenant: its lists, or, through `only`, one subscription."""
 
@@ -84,6 +90,7 @@ class Arm:
         credential: TenantCredential,
         transport: Any,
         subscription_id: SubscriptionId | None = None,
+        count: Callable[[Count], None] = _uncounted,
     ) -> None:
         policies = [
             RequestIdPolicy(),
@@ -97,6 +104,7 @@ class Arm:
         self._endpoint = endpoint
         self._made_of = (endpoint, scope, credential, transport)
         self._subscription_id = subscription_id
+        self._count = count
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             endpoint, policies=policies, transport=transport
         )
@@ -104,7 +112,7 @@ class Arm:
     def only(self, subscription_id: SubscriptionId) -> Arm:
         """The same, which then reaches this subscription and nothing else."""
         checked = SubscriptionId(read_guid(subscription_id, field="subscriptionId"))
-        return Arm(*self._made_of, checked)
+        return Arm(*self._made_of, checked, self._count)
 
     async def get(self, path: str, api_version: str, *, scope: str, budget: float = 60.0) -> Answer:
         """GETs a path such as `/subscriptions/{id}`. `scope` is what errors name as unreadable."""
@@ -141,7 +149,10 @@ class Arm:
         return self._endpoint + quote(path, safe="/:@!$&'()*+,;=-._~")
 
     async def _send(self, request: HttpRequest, scope: str, budget: float) -> Answer:
+        graph = urlsplit(request.url).path == GRAPH
+
         async def attempt(_: int) -> Answer:
+            self._count(Count.GRAPH_CALLS if graph else Count.ARM_CALLS)
             response = await self._client.send_request(request)
             if response.status_code != 200:  # a redirect or an accepted operation is no answer
                 raise HttpResponseError(response=response)
@@ -159,8 +170,19 @@ class Arm:
 
 def open_arm(context: TenantContext, credential: TenantCredential) -> Arm:
     """ARM as the tenant sees it."""
-    settings = context.deployment.settings
-    return Arm(settings.arm_endpoint, settings.arm_scope, credential, context.deployment.transport)
+    settings, usage = context.deployment.settings, context.deployment.usage
+
+    def count(what: Count) -> None:
+        usage.add(context.tenant.tenant_id, what)
+        telemetry.record(telemetry.AZURE_CALLS, 1, service=what.value.removesuffix("_calls"))
+
+    return Arm(
+        settings.arm_endpoint,
+        settings.arm_scope,
+        credential,
+        context.deployment.transport,
+        count=count,
+    )
 
 
 def decode(answer: Answer, *, scope: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from drift.engine.repacking import plan_packs
 from drift.engine.rules import judge
 from drift.engine.survey import Collected, Survey
 from drift.findings import shorten
+from drift.quotas import require_room
 from drift.subscriptions import get_subscription
 from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext
@@ -44,7 +45,7 @@ async def upload(
     context: TenantContext, new: NewBaseline, resources: Iterable[Mapping[str, Any]]
 ) -> Baseline:
     """Makes a baseline version of an inventory of ARM documents. Raises Invalid, naming the documents that are none of
-    this subscription's resources; then nothing is stored."""
+    this subscription's resources, and OverQuota when the tenant may not store that much; then nothing is stored."""
     await get_subscription(context.store, new.subscription_id)
     survey = Survey(None, secret_key=await context.fingerprint_key())
     survey.add_page(msgspec.json.encode(resource) for resource in resources)
@@ -53,6 +54,7 @@ async def upload(
     if not collected.changed:
         raise Invalid("An empty inventory is no baseline.", field="resources")
     packed = plan_packs(None, collected, source=Source.UPLOAD).build({})
+    await require_room(context, [pack.data for pack in packed.packs], now=new.now)
     await save_packs(context.store, packed.packs)
     await save_snapshot(context.store, packed.index, built_on=None)
     content = Content(packed.index.snapshot_id, len(packed.index), new.now, Source.UPLOAD)

@@ -24,6 +24,7 @@ from drift.engine.index import SnapshotIndex
 from drift.engine.model import ChangeKind, resource_key
 from drift.engine.repacking import Packed, plan_packs
 from drift.engine.survey import Collected, Survey
+from drift.quotas import require_room
 from drift.subscriptions import get_subscription
 from errors import Conflict, Invalid, NotFound, Stale
 from tenancy.access import TenantContext
@@ -55,7 +56,8 @@ async def edit_baseline(
     """Makes a new version of an existing one with one resource replaced, added or removed.
 
     Raises Stale when the version was edited after `etag` was read, Invalid for a document that is no resource of the
-    subscription, NotFound for the removal of what is not there, and Conflict for an edit that changes nothing.
+    subscription, NotFound for the removal of what is not there, Conflict for an edit that changes nothing, and
+    OverQuota when the tenant stores as much as it may.
     """
     baseline = await get_baseline(context.store, baseline_id)
     if baseline.etag != etag:
@@ -63,6 +65,7 @@ async def edit_baseline(
     subscription = await get_subscription(context.store, baseline.subscription_id)
     baseline, index = await renew(context, baseline)
     outcome = await _apply(context, baseline, index, edit)
+    await require_room(context, now=now)
     packed = await _pack(context.store, index, outcome)
     activate = edit.activate
     if activate is None:

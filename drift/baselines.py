@@ -22,6 +22,7 @@ from drift.approvals import (
 )
 from drift.archive import find_configuration, hold_snapshot
 from drift.preferences import get_preferences
+from drift.quotas import require_room
 from drift.subscriptions import Subscription, get_subscription, put_in_force, save
 from errors import Conflict, NotFound, Stale
 from tenancy import audit
@@ -114,12 +115,14 @@ class NewBaseline:
 async def capture(context: TenantContext, new: NewBaseline) -> Baseline:
     """Makes the newest completely read state of a subscription a new baseline version.
 
-    Raises NotFound for an unknown subscription and Conflict before its first complete scan.
+    Raises NotFound for an unknown subscription, Conflict before its first complete scan, and OverQuota when the tenant
+    stores as much as it may.
     """
     await get_subscription(context.store, new.subscription_id)
     configuration = await find_configuration(context.store, new.subscription_id)
     if configuration is None:
         raise Conflict("This subscription has no complete scan yet. Start one, then capture.")
+    await require_room(context, now=new.now)
     await hold_snapshot(context.store, configuration.snapshot_id)
     return await add_baseline(
         context,

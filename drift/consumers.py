@@ -8,8 +8,11 @@ queue would get a poison queue.
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
+import telemetry
 from drift import endings, erasure, hints, notices, scan, upkeep
 from drift.backups import running
 from drift.lease import TenantClosedError
@@ -36,29 +39,36 @@ logger = logging.getLogger(__name__)
 
 async def scan_tenant(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, ScanTenant)
-    context = await _served(deployment, message)
-    if context:
-        await scan.scan_tenant(context, message.scan_id, now=_now())
+    with _received(telemetry.SCAN_TENANT, message, scan_id=message.scan_id):
+        context = await _served(deployment, message)
+        if context:
+            async with _counted(context):
+                await scan.scan_tenant(context, message.scan_id, now=_now())
 
 
 async def scan_subscription(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, ScanSubscription)
-    context = await _served(deployment, message)
-    if context is None:
-        return
     subscription_id = SubscriptionId(message.subscription_id)
-    try:
-        await scan.scan_subscription(context, message.scan_id, subscription_id, clock=_now)
-    except TenantClosedError:
-        extra = {"tenant_id": message.tenant_id, "scan_id": message.scan_id}
-        logger.info("scan of a closed tenant stopped", extra=extra)
+    ids = {"scan_id": message.scan_id, "subscription_id": message.subscription_id}
+    with _received(telemetry.SCAN_SUBSCRIPTION, message, **ids):
+        context = await _served(deployment, message)
+        if context is None:
+            return
+        try:
+            async with _counted(context):
+                await scan.scan_subscription(context, message.scan_id, subscription_id, clock=_now)
+        except TenantClosedError:
+            extra = {"tenant_id": message.tenant_id, "scan_id": message.scan_id}
+            logger.info("scan of a closed tenant stopped", extra=extra)
 
 
 async def deliver_notice(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, DeliverNotice)
-    context = await _served(deployment, message)
-    if context:
-        await notices.deliver(context, message.notice_id)
+    with _received(telemetry.DELIVER_NOTICE, message, notice_id=message.notice_id):
+        context = await _served(deployment, message)
+        if context:
+            async with _counted(context):
+                await notices.deliver(context, message.notice_id)
 
 
 async def resource_event(deployment: Deployment, body: bytes) -> None:
@@ -84,24 +94,54 @@ async def erase_tenant(deployment: Deployment, body: bytes) -> None:
 
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, ScanTenant)
-    context = await _served(deployment, message) if message else None
-    if message and context:
-        await endings.fail_scan(context, message.scan_id, now=_now())
+    if message is None:
+        return
+    with _received(telemetry.GIVE_UP, message):
+        context = await _served(deployment, message)
+        if context:
+            await endings.fail_scan(context, message.scan_id, now=_now())
 
 
 async def fail_subscription(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, ScanSubscription)
-    context = await _served(deployment, message) if message else None
-    if message and context:
-        subscription_id = SubscriptionId(message.subscription_id)
-        await endings.fail_subscription(context, message.scan_id, subscription_id, now=_now())
+    if message is None:
+        return
+    with _received(telemetry.GIVE_UP, message):
+        context = await _served(deployment, message)
+        if context:
+            subscription_id = SubscriptionId(message.subscription_id)
+            await endings.fail_subscription(context, message.scan_id, subscription_id, now=_now())
 
 
 async def fail_notice(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, DeliverNotice)
-    context = await _served(deployment, message) if message else None
-    if message and context:
-        await notices.fail(context, message.notice_id, "It could not be delivered in five tries.")
+    if message is None:
+        return
+    with _received(telemetry.GIVE_UP, message):
+        context = await _served(deployment, message)
+        if context:
+            reason = "It could not be delivered in five tries."
+            await notices.fail(context, message.notice_id, reason)
+
+
+def _received(
+    step: telemetry.Step, message: Message, **ids: str
+) -> AbstractContextManager[telemetry.Noted]:
+    """The span of a message, in the trace of what sent it; one of before there were traces begins its own."""
+    return telemetry.span(step, parent=message.traceparent, tenant_id=message.tenant_id, **ids)
+
+
+@asynccontextmanager
+async def _counted(context: TenantContext) -> AsyncIterator[None]:
+    """Whatever comes of the message: what it used is written. Of a tenant that was closed meanwhile nothing is."""
+    usage = context.deployment.usage
+    try:
+        yield
+    except TenantClosedError:
+        usage.forget(context.tenant.tenant_id)
+        raise
+    finally:
+        await usage.write(context.store)
 
 
 async def fail_event(_: Deployment, __: bytes) -> None:

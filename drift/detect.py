@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
+import telemetry
 from drift.archive import load_documents
 from drift.attribution import Attributor
 from drift.confirm import Confirmer, Verdict
@@ -90,9 +91,10 @@ async def detect(
         if policy.changed or key in arrived or not _is_known(known.get(key), digests)
     ]
     candidates = await _candidates(store, attributor, held, news, policy, now)
-    verdicts = await asyncio.gather(
-        *(confirmer.confirm(item.difference, item.before, item.after) for item in candidates)
-    )
+    with telemetry.span(telemetry.CONFIRM, candidates=len(candidates)):
+        verdicts = await asyncio.gather(
+            *(confirmer.confirm(item.difference, item.before, item.after) for item in candidates)
+        )
     true = [
         (candidate, verdict)
         for candidate, verdict in zip(candidates, verdicts, strict=True)

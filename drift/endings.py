@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from drift.dispatch import send_next
+from drift.measures import close
 from drift.scans import (
     ENDED,
     Scan,
     ScanStatus,
-    close_scan,
     find_part,
     get_parts,
     get_scan,
@@ -85,7 +85,7 @@ async def end_overdue(context: TenantContext, scan: Scan, *, now: datetime) -> N
             failed = replace(part, status=ScanStatus.FAILED, reason=OVERDUE, finished_at=now)
             await save_part(context.store, failed)
     parts = await get_parts(context.store, scan.scan_id)
-    if await close_scan(context.store, scan.scan_id, parts, now=now):
+    if await close(context, scan.scan_id, parts, now=now):
         return
     failed_scan = replace(scan, status=ScanStatus.FAILED, reason=OVERDUE, finished_at=now)
     with contextlib.suppress(Stale):
@@ -117,4 +117,4 @@ async def fail_subscription(
         logger.error("subscription not scanned", extra={"scan_id": scan_id, "reason": "failed"})
     parts = await get_parts(context.store, scan_id)
     await send_next(context, scan_id, parts, subscription_id)
-    await close_scan(context.store, scan_id, parts, now=now)
+    await close(context, scan_id, parts, now=now)

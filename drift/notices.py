@@ -13,7 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
-from drift.findings import clear_outbox, find_finding, outbox
+import telemetry
+from drift.findings import Outbox, clear_outbox, find_finding, outbox
 from drift.preferences import get_preferences
 from errors import Conflict, NotFound
 from tenancy.access import TenantContext
@@ -21,6 +22,7 @@ from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
 from tenancy.rows import Row
 from tenancy.store import Table, TenantStore
+from tenancy.usage import Count
 
 
 class Outcome(StrEnum):
@@ -59,6 +61,14 @@ async def publish(context: TenantContext, subscription_id: SubscriptionId, *, no
     entries = await outbox(context.store, subscription_id)
     if not entries:
         return 0
+    with telemetry.span(telemetry.PUBLISH, tenant_id=context.tenant.tenant_id):
+        await _publish(context, subscription_id, entries, now=now)
+    return len(entries)
+
+
+async def _publish(
+    context: TenantContext, subscription_id: SubscriptionId, entries: list[Outbox], *, now: datetime
+) -> None:
     wanted = (await get_preferences(context.store)).preferences.notify
     for scan_id in sorted({entry.scan_id for entry in entries}):
         events = [event for entry in entries if entry.scan_id == scan_id for event in entry.events]
@@ -71,7 +81,6 @@ async def publish(context: TenantContext, subscription_id: SubscriptionId, *, no
             await _tell(context, notice)
     for entry in entries:
         await clear_outbox(context.store, entry)
-    return len(entries)
 
 
 async def _incidents(
@@ -120,6 +129,7 @@ async def deliver(context: TenantContext, notice_id: str) -> None:
     if notice.outcome is not Outcome.QUEUED:
         return
     await _save(context.store, notice, Outcome.DELIVERED, "", row.etag)
+    context.deployment.usage.add(context.tenant.tenant_id, Count.NOTICES)
 
 
 async def fail(context: TenantContext, notice_id: str, reason: str) -> None:
@@ -149,6 +159,7 @@ async def _save(
 ) -> None:
     body = msgspec.json.encode(replace(notice, outcome=outcome, reason=reason))
     await store.update(Table.NOTICE, notice.notice_id, {"body": body}, etag=etag)
+    telemetry.record(telemetry.NOTICES, 1, outcome=outcome.value)
 
 
 def _read(row: Row) -> Notice:

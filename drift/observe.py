@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import telemetry
 from drift.archive import Configuration, find_configuration, load_snapshot
 from drift.collect import SOURCES, Source, SubscriptionReader
 from drift.engine.index import SnapshotIndex
@@ -90,10 +91,12 @@ async def _read(
 ) -> Coverage:
     rows = 0
     try:
-        async for page in reader.pages(source):
-            survey.add_page(page)
-            rows += len(page)
-            await keeper.keep()
+        with telemetry.span(telemetry.PAGES, source=source.name) as reading:
+            async for page in reader.pages(source):
+                survey.add_page(page)
+                rows += len(page)
+                await keeper.keep()
+            reading.note(rows=rows)
     except Throttled as error:
         return Coverage(source.name, False, rows, error.message, retry_after=error.retry_after)
     except Unreadable as error:

@@ -12,8 +12,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+import telemetry
 from tenancy.store import Table, TenantStore
 
+SERVICE = "Azure Resource Graph"
 ROW = "pace.graph"  # in the table of subscriptions: one tenant reads with one identity at a time
 LONGEST_WAIT = 60.0  # seconds; also what a wrong clock can cost at most
 FEW = 3  # queries left: others are reading, too, so the row is worth a look before each query
@@ -49,7 +51,9 @@ class Pace:
         self._resumes_at = None
         if seconds > 0:
             # Not all at the same moment, or the first ones leave the rest none again.
-            await self._sleep(min(LONGEST_WAIT, seconds) + random.uniform(0, 0.5))  # noqa: S311
+            pause = min(LONGEST_WAIT, seconds) + random.uniform(0, 0.5)  # noqa: S311
+            telemetry.record(telemetry.THROTTLED, pause, service=SERVICE)
+            await self._sleep(pause)
 
     async def note(self, headers: Mapping[str, str]) -> None:
         """What an answer says of the quota. Odd headers say nothing."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import telemetry
 from drift import lease as leases
 from drift.api_versions import ApiVersions
 from drift.arm import open_arm
@@ -26,10 +27,12 @@ from drift.dispatch import send_first, send_next, send_part
 from drift.endings import LONGEST_SCAN, cancel_parts, end_overdue
 from drift.engine.findings import Status
 from drift.findings import commit, known_findings
+from drift.measures import close
 from drift.notices import publish
 from drift.observe import Observed, observe
 from drift.pace import Pace
 from drift.preferences import get_preferences
+from drift.quotas import require_resources, require_scan
 from drift.rules import count_hits, rules_in_force
 from drift.scans import (
     ENDED,
@@ -37,7 +40,6 @@ from drift.scans import (
     Part,
     Scan,
     ScanStatus,
-    close_scan,
     create_part,
     create_scan,
     find_part,
@@ -57,6 +59,7 @@ from tenancy.access import TenantContext, serve
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
 from tenancy.tenants import TenantStatus
+from tenancy.usage import Count
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ async def start_scan(
     """Creates the scan of a moment and queues it. The same moment again is the same scan, queued once more.
 
     Raises Conflict for a suspended tenant, which a platform operator may be in: nobody would read the message; and
-    TooManyOpen.
+    TooManyOpen, and OverDailyQuota when the tenant's scans of today are used up.
     """
     if context.tenant.status is TenantStatus.SUSPENDED:
         raise Conflict("This tenant is suspended: nothing is scanned until it is resumed.")
@@ -99,15 +102,23 @@ async def start_scan(
         one.status not in ENDED and one.scan_id != scan.scan_id for one in newest
     ):
         raise TooManyOpen
+    await require_scan(context, scan, now=now)
+    ids = {"tenant_id": context.tenant.tenant_id, "scan_id": scan.scan_id}
+    with telemetry.span(telemetry.START, **ids):
+        await _queue(context, scan)
+    if context.actor != audit.SYSTEM:  # those of the schedule are in the list of scans
+        await audit.record(context.store, context.actor, "scan.start", scan.scan_id, now=slot)
+    return scan
+
+
+async def _queue(context: TenantContext, scan: Scan) -> None:
     message: dict[str, str | int] = {"version": 1, "scan_id": scan.scan_id}
     # What ends the scan if all else is lost goes first: it finds nothing to do if the scan is never made.
     overtime = LONGEST_SCAN + CLOCK_MARGIN
     await context.send(Queue.SCAN_TENANT, message, delay=int(overtime.total_seconds()))
-    await create_scan(context.store, scan)
+    if await create_scan(context.store, scan):
+        context.deployment.usage.add(context.tenant.tenant_id, Count.SCANS)
     await context.send(Queue.SCAN_TENANT, message)
-    if context.actor != audit.SYSTEM:  # those of the schedule are in the list of scans
-        await audit.record(context.store, context.actor, "scan.start", scan.scan_id, now=slot)
-    return scan
 
 
 async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) -> None:
@@ -142,7 +153,7 @@ async def scan_tenant(context: TenantContext, scan_id: str, *, now: datetime) ->
         await save_scan(context.store, running)
     parts = await get_parts(context.store, scan_id)
     await send_first(context, scan_id, parts)
-    await close_scan(context.store, scan_id, parts, now=now)
+    await close(context, scan_id, parts, now=now)
 
 
 async def scan_subscription(
@@ -187,7 +198,7 @@ async def _go_on(context: TenantContext, part: Part, clock: Callable[[], datetim
     await publish(context, part.subscription_id, now=clock())
     parts = await get_parts(context.store, part.scan_id)
     await send_next(context, part.scan_id, parts, part.subscription_id)
-    await close_scan(context.store, part.scan_id, parts, now=clock())
+    await close(context, part.scan_id, parts, now=clock())
 
 
 async def _wait_or_end(
@@ -241,6 +252,7 @@ async def _scan(
         if observed.reason:
             part = _incomplete(part, observed.reason, observed.permission)
             return await _wait_or_end(context, part, observed.retry_after, clock())
+        await require_resources(context, part, now=clock())
         versions = ApiVersions(context.store, reader, clock)
         confirmer, attributor = Confirmer(reader, secret_key, versions), Attributor(reader)
         settled = await settle(
@@ -258,10 +270,7 @@ async def _scan(
         detected = await _detect(
             context, subscription, settled, confirmer, attributor, part, keeper, clock
         )
-    except (
-        Stale,
-        Throttled,
-    ):  # the first: somebody wrote what this scan read; both are for who called
+    except (Stale, Throttled):  # of the first somebody wrote it; both are for who called
         raise
     except Unreadable as error:
         return _incomplete(part, error.message, error.permission)
@@ -314,10 +323,12 @@ async def _detect(
         rules.rules,
         changed=rules.version != subscription.rules_version,
     )
-    detected = await detect(store, attributor, confirmer, held, policy, now=clock())
-    if detected.transitions or detected.hits or policy.changed:
-        await keeper.before_commit()
-    await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
+    with telemetry.span(telemetry.FINDINGS) as found:
+        detected = await detect(store, attributor, confirmer, held, policy, now=clock())
+        if detected.transitions or detected.hits or policy.changed:
+            await keeper.before_commit()
+        await commit(store, subscription.subscription_id, part.scan_id, detected.transitions)
+        found.note(transitions=len(detected.transitions))
     await count_hits(store, detected.hits, now=clock())
     if policy.changed:
         await save(store, replace(subscription, rules_version=rules.version))

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+import telemetry
 from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId, TenantId
 from tenancy.rowkeys import newest_first
@@ -113,9 +114,23 @@ async def page_scans(store: TenantStore, *, after: str, limit: int) -> tuple[lis
     return [_read_scan(row) for row in rows], cursor
 
 
+async def count_scans(store: TenantStore, *, since: datetime) -> int:
+    """How many scans are of that moment or later. The newest come first, so older ones are not read."""
+    count = 0
+    until = SCAN + newest_first(since) + "-~"  # behind every scan of that very moment
+    async for row in store.rows(Table.SCAN, prefix=SCAN, columns=["created_at"]):
+        if row.key > until:
+            break
+        count += 1
+    return count
+
+
 async def save_scan(store: TenantStore, scan: Scan) -> Scan:
     """Raises Stale when somebody else wrote it meanwhile."""
     etag = await store.update(Table.SCAN, SCAN + scan.scan_id, _values(scan), etag=scan.etag)
+    if scan.finished_at is not None:
+        seconds = (scan.finished_at - scan.created_at).total_seconds()
+        telemetry.record(telemetry.SCAN_DURATION, seconds, status=scan.status.value)
     return replace(scan, etag=etag)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import telemetry
 from drift.preferences import next_slot
+from drift.quotas import tell_scans
 from drift.scan import TooManyOpen, start_scan
-from errors import Conflict, DriftError, NotFound, Stale
+from errors import Conflict, DriftError, NotFound, OverDailyQuota, Stale
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
+from tenancy.quotas import tomorrow
 from tenancy.records import change_tenant
 from tenancy.store import Table
 from tenancy.tenants import ROW, Tenant, TenantStatus
@@ -25,23 +28,35 @@ AT_ONCE = (
 
 async def tick(deployment: Deployment, *, now: datetime) -> int:
     """Starts the scans that are due and returns how many. Firing twice or late starts none twice."""
-    due = [
-        tenant
-        async for tenant in deployment.registry.tenants()
-        if tenant.status is TenantStatus.ACTIVE
-        and tenant.next_scan_at is not None
-        and tenant.next_scan_at <= now
-    ]
+    with telemetry.span(telemetry.TICK, parent="") as ticked:
+        started = await _tick(deployment, now=now)
+        ticked.note(started=started)
+    await deployment.registry.record_tick(now)
+    logger.info("tick finished", extra={"started": started})  # its absence raises an alert
+    return started
+
+
+async def _tick(deployment: Deployment, *, now: datetime) -> int:
+    due = []
+    async for tenant in deployment.registry.tenants():
+        if tenant.status is not TenantStatus.ACTIVE:
+            continue
+        _tell_age(tenant, now)
+        if tenant.next_scan_at is not None and tenant.next_scan_at <= now:
+            due.append(tenant)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def start(tenant: Tenant) -> int:
         async with places:
             return await _try_start(deployment, tenant, now=now)
 
-    started = sum(await asyncio.gather(*map(start, due)))
-    await deployment.registry.record_tick(now)
-    logger.info("tick finished", extra={"started": started})  # its absence raises an alert
-    return started
+    return sum(await asyncio.gather(*map(start, due)))
+
+
+def _tell_age(tenant: Tenant, now: datetime) -> None:
+    if tenant.scanned_at is not None:
+        age = (now - tenant.scanned_at).total_seconds()
+        telemetry.record(telemetry.SCAN_AGE, age, tenant_id=tenant.tenant_id)
 
 
 async def _try_start(deployment: Deployment, tenant: Tenant, *, now: datetime) -> int:
@@ -65,16 +80,20 @@ async def _start_due(deployment: Deployment, tenant: Tenant, *, now: datetime) -
         return 0
     # The scan's id follows from the slot: if the next line fails, the repetition finds the same scan.
     who = context.actor.name
-    started = 1
+    started, after = 1, now
     try:
         await start_scan(context, slot=slot, trigger="schedule", requested_by=who, now=now)
     except TooManyOpen:  # this slot is left out: the scans that wait will read what it would
         logger.warning("scan left out", extra={"tenant_id": tenant.tenant_id})
         started = 0
+    except OverDailyQuota as error:
+        await tell_scans(context, error, now=now)
+        started, after = 0, tomorrow(now) - timedelta(microseconds=1)
     try:
-        await _set_next(context, now=now)
+        await _set_next(context, now=after)
     except Stale:
         logger.info("another tick moved the schedule on", extra={"tenant_id": tenant.tenant_id})
+    await context.deployment.usage.write(context.store)
     return started
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+import telemetry
 from drift.archive import (
     Configuration,
     load_documents,
@@ -135,7 +136,8 @@ async def _not_proven_gone(
     if previous is None or not missing:
         return frozenset()
     documents = await load_documents(store, previous, [ResourceKey(key.hex()) for key in missing])
-    verdicts = await confirmer.gone(documents.values())
+    with telemetry.span(telemetry.CONFIRM, candidates=len(documents)):
+        verdicts = await confirmer.gone(documents.values())
     return frozenset(key for key in missing if verdicts.get(key.hex()) is not Verdict.CONFIRMED)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+import telemetry
 from drift import erasure
 from drift.rotation import tidy_secrets
 from errors import DriftError
@@ -21,6 +22,11 @@ async def sweep(deployment: Deployment, *, now: datetime) -> int:
 
     What fails stops none of the rest, and is raised at the end: the host tells of it, and the next day tries again.
     """
+    with telemetry.span(telemetry.SWEEP, parent=""):
+        return await _sweep(deployment, now=now)
+
+
+async def _sweep(deployment: Deployment, *, now: datetime) -> int:
     done, errors = [], []
     for part in (send_upkeep, erasure.send_due, tidy_secrets):
         try:

@@ -27,6 +27,7 @@ from drift.findings import Transition, commit, expired_findings
 from drift.garbage import collect
 from drift.notices import announce, publish
 from drift.preferences import find_preferences
+from drift.quotas import roll_up
 from drift.renewal import renew_page
 from drift.retention import Retention
 from drift.rotation import warn_before_expiry
@@ -165,6 +166,11 @@ async def _back_up(work: Work, _: str) -> Batch:
     return Batch(0)
 
 
+async def _roll_up(work: Work, _: str) -> Batch:
+    await roll_up(work.context, now=work.now)
+    return Batch(0)
+
+
 async def _collect(work: Work, _: str) -> Batch:
     garbage = await collect(work.context.store, now=work.now)
     return Batch(garbage.snapshots + garbage.packs)
@@ -183,7 +189,8 @@ def _expire(kind: str, expire: Expire) -> Step:
 
 
 # In this order; a step's name says in the tenant's row and audit trail what was removed. The collection comes behind
-# them: it takes away what they let go of. Then the night's backup is asked for: it need not keep what was over.
+# them: it takes away what they let go of. What is stored then is
+# measured, and the night's backup asked for: it need not keep what was over.
 STEPS: Mapping[str, Step] = {
     "acceptances": _reopen,
     "secrets": _warn,
@@ -197,8 +204,9 @@ STEPS: Mapping[str, Step] = {
     "states": _expire("history", expiry.expire_moments),
     "changes": _expire("history", expiry.expire_history),
     "packs": _collect,
+    "used": _roll_up,
     "backup": _back_up,
 }
 REMOVED = tuple(
-    name for name in STEPS if name not in {"acceptances", "secrets", "renewed", "backup"}
+    name for name in STEPS if name not in {"acceptances", "secrets", "renewed", "used", "backup"}
 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import telemetry
 from errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from tenancy.audit import SYSTEM, Actor, record_denial, record_entry
 from tenancy.blobs import TenantBlobs
@@ -31,6 +32,7 @@ from tenancy.tenants import (
     read_tenant,
     tenant_role,
 )
+from tenancy.usage import Meter
 from tenancy.vault import TenantVault
 
 UNKNOWN = "There is no such tenant."
@@ -64,9 +66,11 @@ class TenantContext:
         return (await self.vault.read(self.tenant.fingerprint_secret)).encode()
 
     async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
-        """Sends a message that names this tenant."""
+        """Sends a message that names this tenant, and the trace that it belongs to."""
+        trace = telemetry.traceparent()
+        traced = {"traceparent": trace} if trace else {}
         await self.deployment.queues.send(
-            queue, {**body, "tenant_id": self.tenant.tenant_id}, delay=delay
+            queue, {**body, "tenant_id": self.tenant.tenant_id, **traced}, delay=delay
         )
 
 
@@ -213,6 +217,12 @@ async def govern(
     return _context(deployment, read_tenant(tenant_id, row), actor, Role.PLATFORM, store)
 
 
+def meter(deployment: Deployment, principal: Principal, tenant_id: TenantId) -> Meter:
+    """What a tenant used, for a platform operator, who enters no tenant to see how much it is. Nothing else of it."""
+    require_platform(deployment, principal)
+    return Meter(TenantStore(deployment.tables, tenant_id))
+
+
 def require_platform(deployment: Deployment, principal: Principal) -> None:
     """Raises NotFound: to everybody else the platform's routes do not exist."""
     if not principal.is_platform_operator(deployment.settings):
@@ -239,4 +249,5 @@ def _context(
 ) -> TenantContext:
     blobs = TenantBlobs(deployment.blobs, store.tenant_id)
     vault = deployment.vault.of(tenant.tenant_id)
+    telemetry.about(tenant.tenant_id)
     return TenantContext(tenant, actor, role, store, blobs, vault, deployment)

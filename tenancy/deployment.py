@@ -29,6 +29,7 @@ from tenancy.sightings import Sightings
 from tenancy.signing_keys import SigningKeys
 from tenancy.store import Tables
 from tenancy.tenants import Registry
+from tenancy.usage import Usage
 from tenancy.vault import Vault
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Deployment:
         self.vault = Vault(self._secret_client)
         self.sightings = Sightings()
         self.rates = Rates(settings.requests_per_minute)
+        self.usage = Usage()
         self.credentials = Credentials(settings)
         self.bearer_tokens = BearerTokens(settings, SigningKeys(settings, lambda: self.transport))
         self._transport: AioHttpTransport | None = None

@@ -21,6 +21,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+import telemetry
 from errors import Throttled, Unavailable
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ async def call_with_retry(
                 raise
             if getattr(error, "status_code", None) == 429:
                 logger.warning("throttled", extra={"service": service, "wait": wait})
+                telemetry.record(telemetry.THROTTLED, wait, service=service)
             if time.monotonic() - started + wait > budget:
                 raise _give_up(error, service, wait) from error
         tries += 1

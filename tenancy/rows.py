@@ -29,7 +29,7 @@ class Row:
 
 def read_row(entity: Mapping[str, Any]) -> Row:
     """A service entity as a Row: plain Python values, without the bookkeeping properties."""
-    hidden = {"PartitionKey", "RowKey", "tenant_id", "_schema", "_write"}
+    hidden = {"PartitionKey", "RowKey", "tenant_id", "_schema", "_write", "_size"}
     values = {name: from_edm(value) for name, value in entity.items() if name not in hidden}
     metadata = getattr(entity, "metadata", {})
     written_at = metadata.get("timestamp")
@@ -82,6 +82,25 @@ def from_edm(value: Any) -> Any:
     ):  # TablesEntityDatetime would be sent back as the service's own string
         return datetime.fromtimestamp(value.timestamp(), UTC)
     return value
+
+
+def measure(entity: Mapping[str, Any]) -> int:
+    """The bytes that Table Storage counts for an entity: 4, its keys, and of each property 8, its name and value."""
+    total = 4
+    for name, value in entity.items():
+        keyed = name in {"PartitionKey", "RowKey"}
+        total += 2 * len(value) if keyed else 8 + 2 * len(name) + _measure_value(value)
+    return total
+
+
+def _measure_value(value: Any) -> int:
+    if isinstance(value, str):
+        return 4 + 2 * len(value)
+    if isinstance(value, bytes):
+        return 4 + len(value)
+    if isinstance(value, bool):
+        return 1
+    return 4 if isinstance(value, int) else 8
 
 
 def weigh(values: Mapping[str, Value]) -> int:

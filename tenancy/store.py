@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
@@ -26,7 +27,7 @@ from errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from tenancy.ids import TenantId
 from tenancy.migrations import bring_forward, reads_alike, version_of
 from tenancy.retry import call_storage
-from tenancy.rows import Row, Value, read_etag, read_row, to_edm, weigh
+from tenancy.rows import Row, Value, measure, read_etag, read_row, to_edm, weigh
 
 SERVICE = "Table Storage"
 TRANSACTION_LIMIT = 100  # entities in one entity-group transaction
@@ -175,6 +176,34 @@ class TenantStore:
         rows = await call_storage(read, service=SERVICE)
         return (rows[:limit], rows[limit - 1].key) if len(rows) > limit else (rows, "")
 
+    async def stored_bytes(self) -> int:
+        """What all rows of the tenant take, as each says of itself: keys and one number of each are read.
+
+        A row of before rows said it is read whole.
+        """
+        total = 0
+        for table in Table:
+            client = await self._tables.client(table)
+            total += await call_storage(partial(self._measure, client), service=SERVICE)
+        return total
+
+    async def _measure(self, client: TableClient, _: int) -> int:
+        total = 0
+        entities = client.query_entities(
+            "PartitionKey eq @tenant",
+            parameters={"tenant": self._tenant_id},
+            results_per_page=PAGE_LIMIT,
+            select=["PartitionKey", "RowKey", "_size"],
+        )
+        async for entity in entities:
+            size = entity.get("_size")
+            total += (
+                size
+                if size
+                else measure(await client.get_entity(self._tenant_id, entity["RowKey"]))
+            )
+        return total
+
     async def insert(self, table: Table, key: str, values: Mapping[str, Value]) -> str:
         """Creates a row and returns its ETag. Raises Conflict when it exists."""
         client = await self._tables.client(table)
@@ -305,13 +334,14 @@ class TenantStore:
         entity: dict[str, Any] = {
             name: to_edm(value) for name, value in values.items() if value is not None
         }
-        return entity | {
+        entity |= {
             "PartitionKey": self._tenant_id,
             "RowKey": key,
             "tenant_id": self._tenant_id,
             "_schema": version_of(table),
             "_write": secrets.token_hex(8),
         }
+        return entity | {"_size": measure(entity)}
 
     def _row(self, table: Table, entity: Mapping[str, Any]) -> Row:
         if entity["PartitionKey"] != self._tenant_id or entity.get("tenant_id") != self._tenant_id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from tenancy.ids import DirectoryId, ObjectId, TenantId
 from tenancy.migrations import bring_forward
 from tenancy.principal import Principal
+from tenancy.quotas import UNLIMITED, Quotas
 from tenancy.retry import call_storage
 from tenancy.roles import Role
 from tenancy.rows import Row, Value, read_row
@@ -53,6 +54,8 @@ class Tenant:
     schedule: str = ""  # cron of the scans, UTC; '' is never. Here: a tick reads one row a tenant
     next_scan_at: datetime | None = None
     app_roles: bool = False  # whether app roles of its own directory make users without invitation
+    quotas: Quotas = UNLIMITED  # what the platform operator allows it
+    scanned_at: datetime | None = None  # of which moment the newest complete scan is
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -65,6 +68,8 @@ class Tenant:
             "schedule": self.schedule,
             "next_scan_at": self.next_scan_at,
             "app_roles": self.app_roles,
+            "scanned_at": self.scanned_at,
+            **self.quotas.values(),
         }
 
 
@@ -114,6 +119,8 @@ def read_tenant(tenant_id: TenantId, row: Row) -> Tenant:
         schedule=values["schedule"],
         next_scan_at=values.get("next_scan_at"),
         app_roles=bool(values.get("app_roles")),
+        quotas=Quotas(**{one.name: values.get(f"quota_{one.name}") for one in fields(Quotas)}),
+        scanned_at=values.get("scanned_at"),
         etag=row.etag,
     )
 

@@ -15,10 +15,20 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-PRODUCT = ("function_app.py", "settings.py", "errors.py", "api", "web", "drift", "tenancy")
+PRODUCT = (
+    "function_app.py",
+    "settings.py",
+    "errors.py",
+    "telemetry.py",
+    "api",
+    "web",
+    "drift",
+    "tenancy",
+)
 EVERYTHING = (*PRODUCT, "dev", "dev.py", "infra", "bench", "tests")
 
 EVERYWHERE = {"settings", "errors"}  # importable by all, and importing none of us but each other
+TOLD = "telemetry"  # importable by all but the engine, which is pure, and importing none of us
 ENGINE, TENANCY, ADAPTERS, USE_CASES, SURFACES, TRIGGERS = range(6)
 # Adapters turn Azure, rows and messages into values. The other files of drift/ are use-cases.
 ADAPTER_MODULES = {
@@ -27,6 +37,7 @@ ADAPTER_MODULES = {
     "drift.arm",
     "drift.attribution",
     "drift.collect",
+    "drift.exporters",
     "drift.findings",
     "drift.history",
     "drift.lease",
@@ -42,6 +53,7 @@ AZURE_IMPORTS = {
     "function_app": {"azure.functions"},
     "drift.arm": {"azure.core", "azure.mgmt.core"},
     "drift.connection": {"azure.core"},
+    "drift.exporters": {"azure.monitor"},
     "tenancy.access": {"azure.core"},
     "tenancy.blobs": {"azure.core", "azure.storage.blob"},
     "tenancy.claims": {"azure.core", "azure.data.tables"},
@@ -85,6 +97,7 @@ STORE_MAKERS = {
     "tend": "the system's own housekeeping; no request and no message leads there",
     "found": "a platform operator's new tenant",
     "govern": "a platform operator at a tenant in any state",
+    "meter": "a platform operator's look at a tenant's counts, through a Meter, which reads nothing else",
 }
 # A handler of every exception must raise again. These answer instead, and say what happened.
 LAST_HANDLERS = {
@@ -159,8 +172,10 @@ def may_import(importer: str, target: str) -> bool:
         "web",
     }:  # packages themselves are empty
         return True
-    if importer in EVERYWHERE:
+    if importer in {*EVERYWHERE, TOLD}:
         return False
+    if target == TOLD:
+        return layer(importer) != ENGINE
     if {layer(importer), layer(target)} == {ENGINE, TENANCY}:
         return False
     return layer(target) <= layer(importer)
@@ -183,6 +198,9 @@ def test_rule_of_layers_refuses_what_it_should() -> None:
     assert not may_import("drift.arm", "drift.scan")
     assert not may_import("drift.scan", "api.findings")
     assert not may_import("settings", "tenancy.store")
+    assert not may_import("telemetry", "tenancy.store")
+    assert not may_import("drift.engine.compare", "telemetry")
+    assert may_import("tenancy.retry", "telemetry")
     assert may_import("drift.scan", "drift.arm")
     assert may_import("drift.arm", "tenancy.retry")
     assert may_import("api.findings", "drift.engine.model")

@@ -9,7 +9,9 @@ from pathlib import Path
 from dev.host.configuration import read_host_settings
 
 PROJECT = Path(__file__).resolve().parent.parent
-OWN_SETTING = re.compile(r"\b(?:DRIFT_[A-Z_]+|AZURE_[A-Z_]+)\b")
+OWN_SETTING = re.compile(
+    r"\b(?:DRIFT_[A-Z_]+|AZURE_[A-Z_]+|OTEL_[A-Z_]+|APPLICATIONINSIGHTS_[A-Z_]+)\b"
+)
 
 
 def sample() -> dict[str, str]:
@@ -42,7 +44,7 @@ def test_readme_gives_a_reason_for_every_setting_of_the_host() -> None:
     readme = (PROJECT / "README.md").read_text().partition("## Why host.json says what it says")[2]
     host = json.loads((PROJECT / "host.json").read_text())
     settings = {*host, *host["extensions"]["queues"], *host["logging"]["logLevel"]}
-    settings |= {"routePrefix", "excludedTypes"}
+    settings |= {"routePrefix"}
     without = {name for name in settings if name not in readme}
     assert without == {"version", "extensions", "logging"}
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from drift.engine.model import Severity
 from drift.standing import Point
+from tenancy.usage import Day
 
 WIDTH, HEIGHT, MARGIN = 640, 160, 24
 ROW, LABEL, BAR = 26, 110, 420
@@ -43,6 +44,38 @@ def _bar(at: int, severity: Severity, count: int, most: int) -> Markup:
         LABEL + max(width, 2) + 8,
         middle + 4,
         count,
+    )
+
+
+def daily_bars(days: Sequence[Day]) -> Markup:
+    """Calls to Azure, one bar a day, oldest on the left; days without any have none."""
+    calls = {day.day: day.graph_calls + day.arm_calls for day in days}
+    first, last = min(calls), max(calls)
+    count = (last - first).days + 1
+    most, step = max(*calls.values(), 1), (WIDTH - 2 * MARGIN) / count
+    bars = [
+        Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
+            round(MARGIN + (day - first).days * step, 1),
+            round(_height(number, most), 1),
+            round(max(step - 2, 1), 1),
+            round(HEIGHT - MARGIN - _height(number, most), 1),
+        )
+        for day, number in calls.items()
+    ]
+    return Markup(
+        '<svg class="chart" role="img" aria-label="Calls to Azure by day, from {} to {}" viewBox="0 0 {} {}">'
+        '<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/><text class="number" x="0" y="14">{}</text>{}</svg>'
+    ).format(
+        first,
+        last,
+        WIDTH,
+        HEIGHT,
+        MARGIN,
+        HEIGHT - MARGIN,
+        WIDTH - MARGIN,
+        HEIGHT - MARGIN,
+        f"{most:,}",
+        Markup("").join(bars),
     )
 
 

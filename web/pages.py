@@ -21,6 +21,7 @@ from web import (
     settings,
     sign_in,
     subscriptions,
+    usage,
     users,
 )
 
@@ -30,6 +31,7 @@ PAGES = (
     sign_in,
     platform,
     erasures,
+    usage,
     onboarding,
     overview,
     findings,

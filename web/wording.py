@@ -195,6 +195,24 @@ def is_cut(content: Json) -> bool:
     return isinstance(content, dict) and content.get("truncated") is True and "sha256" in content
 
 
+ALLOWANCE_NAMES: Mapping[str, str] = {
+    "resources": "Resources",
+    "scansADay": "Scans today",
+    "storedBytes": "Stored",
+}
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def amount(value: int, name: str) -> str:
+    """A number of things as it is, one of bytes in the unit that keeps it short."""
+    if name != "storedBytes":
+        return f"{value:,}"
+    size, unit = float(value), 0
+    while size >= 1000 and unit < len(UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:,.1f} {UNITS[unit]}" if unit else f"{value} B"
+
+
 def number(count: int, word: str, plural: str = "") -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {plural or word + 's'}"
 
@@ -210,6 +228,7 @@ def size(count: int) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
+    "amount": amount,
     "instant": instant,
     "is_cut": is_cut,
     "moment": moment,
@@ -223,6 +242,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "value": value,
 }
 WORDS: dict[str, Any] = {
+    "ALLOWANCE_NAMES": ALLOWANCE_NAMES,
     "CONNECTION_NAMES": CONNECTION_NAMES,
     "JOB_MARKS": JOB_MARKS,
     "KIND_MARKS": KIND_MARKS,

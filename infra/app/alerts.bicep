@@ -70,7 +70,7 @@ var logAlerts = [
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 4
-    query: 'AppRequests | where Name startswith "http_" and toint(ResultCode) >= 500'
+    query: 'AppTraces | where Message == "answered with a server error"'
   }
   {
     name: 'throttling'

@@ -150,6 +150,7 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
       AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${appIdentityClientId};Authorization=AAD'
       APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
+      PYTHON_ENABLE_OPENTELEMETRY: 'true' // the worker exports by itself: the host then leaves its logs alone
       // Easy Auth: this identity proves the app registration, so there is no client secret anywhere.
       OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: signInIdentityClientId
       // the app: settings.py

@@ -23,6 +23,14 @@ async def _(desk: Desk) -> Told:
     return own(desk, "tenant.rename", answer)
 
 
+@calls("PUT", "/api/tenants/{tenant_id}/quotas")
+async def _(desk: Desk) -> Told:
+    path = f"/api/tenants/{desk.uploader.tenant_id}/quotas"
+    headers = await desk.if_match(path, desk.platform)
+    answer = await desk.platform.put(path, json={"scansADay": 48}, headers=headers)
+    return own(desk, "tenant.quotas", answer)
+
+
 @calls("PUT", "/api/tenants/{tenant_id}/settings")
 async def _(desk: Desk) -> Told:
     tenant_id, _ = await desk.provisioning()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.start import IMPORT, MOST_MEMORY, MOST_SECONDS, _run, measure_start
+from bench.start import IMPORT, MOST_MEMORY, MOST_SECONDS, TELEMETRY, _run, measure_start
 
 
 def test_start_of_the_deployed_app_is_within_its_bars() -> None:
@@ -17,6 +17,15 @@ def test_start_of_the_deployed_app_is_within_its_bars() -> None:
     assert memory.ok, memory
     assert seconds.value > 0.05  # it was not an empty process that was measured
     assert memory.value > 20
+    for name in TELEMETRY:
+        for figure in (
+            figures[f"start, import with {name}"],
+            figures[f"start, memory with {name}"],
+        ):
+            assert figure.ok, figure
+        # The exporters are really there, from the first invocation on.
+        first = figures[f"start, first HTTP request with {name}"]
+        assert first.value > figures["start, up to the first HTTP request"].value
 
 
 def test_app_that_does_not_import_has_no_figure(tmp_path: Path) -> None:

@@ -10,9 +10,16 @@ from typing import Any
 
 import pytest
 
+import telemetry
 from tests.infra.bicep import PROJECT, read
 
 FUNCTIONS = set(re.findall(r"^async def (\w+)\(", (PROJECT / "function_app.py").read_text(), re.M))
+# Which names each table of the workspace can hold: telemetry.py has them all.
+NAMES = {
+    "AppRequests": {step.name for step in telemetry.SPANS if step.trigger},
+    "AppDependencies": {step.name for step in telemetry.SPANS if not step.trigger},
+    "AppMetrics": {one.name for one in telemetry.INSTRUMENTS},
+}
 MESSAGES = {
     call.args[0].value
     for package in ("api", "drift", "tenancy")
@@ -51,7 +58,28 @@ def test_what_a_query_looks_for_exists(query: str) -> None:
         assert found, operator
         assert set(found) <= MESSAGES
     for names in re.findall(r"\bName (?:==|in) (\([^)]*\)|'[^']*')", query):
-        assert set(re.findall(r"'([^']+)'", names)) <= FUNCTIONS
+        assert set(re.findall(r"'([^']+)'", names)) <= NAMES[query.split(" ", maxsplit=1)[0]]
+    for field in re.findall(r"\bProperties\.(\w+)", query):
+        assert field in fields_of(query), field
+    assert query.split(" ", maxsplit=1)[0] in {*NAMES, "AppTraces", "Usage"}
+
+
+def fields_of(query: str) -> set[str]:
+    """What every row that the query finds has."""
+    if query.startswith("AppTraces"):
+        return {
+            "error",
+            "where",
+            "tenant_id",
+        }  # of every record with an exception, see drift/exporters.py
+    named = [one for one in telemetry.INSTRUMENTS if f"'{one.name}'" in query]
+    return set.intersection(*(set(one.dimensions) for one in named))
+
+
+def test_names_of_functions_are_those_of_the_spans() -> None:
+    """A span that begins with a message is called like the function, so that host and worker speak of one thing."""
+    triggers = {step.name for step in telemetry.SPANS if step.trigger}
+    assert triggers - {"give_up"} <= FUNCTIONS
 
 
 def test_every_promised_alert_is_there() -> None:
@@ -68,10 +96,11 @@ def test_missing_tick_is_noticed_after_ten_minutes() -> None:
     )  # no row at all counts as 0
 
 
-def test_logs_that_alerts_rest_on_are_never_sampled_away() -> None:
-    host = json.loads((PROJECT / "host.json").read_text())
-    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
-    assert set(sampling["excludedTypes"].split(";")) >= {"Exception", "Request", "Trace"}
+def test_alerts_rest_on_logs_that_the_worker_exports_itself() -> None:
+    """The host samples, and in this mode has no span of timers and queues; the worker tells it to leave its logs."""
+    assert json.loads((PROJECT / "host.json").read_text())["telemetryMode"] == "OpenTelemetry"
+    assert "PYTHON_ENABLE_OPENTELEMETRY: 'true'" in read("app/site.bicep")
+    assert {query.split(" ")[0] for query in alert_queries()} == {"AppTraces"}
 
 
 def test_every_page_of_the_workbook_can_be_opened() -> None:

@@ -183,6 +183,7 @@ def test_app_settings_are_exactly_those_that_the_app_reads() -> None:
         "AzureWebJobsStorage__queueServiceUri",
         "AzureWebJobsStorage__tableServiceUri",
         "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
+        "PYTHON_ENABLE_OPENTELEMETRY",
     }
 
 

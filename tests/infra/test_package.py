@@ -30,6 +30,7 @@ DEPLOYED = {
     "host.json",
     "requirements.txt",
     "settings.py",
+    "telemetry.py",
 }
 # Pages come with the assets they were built into, not with what these were built from.
 PAGES = {"web"} if (PROJECT / "web").exists() else set()

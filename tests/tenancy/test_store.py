@@ -113,6 +113,7 @@ async def test_stored_row_says_whose_it_is_and_of_which_write(
         "RowKey": "a",
         "tenant_id": store.tenant_id,
         "_schema": 1,
+        "_size": 276,  # keys 78, tenant_id 102, _schema 26, _write 56, n 14
         "n": 1,
     }
 

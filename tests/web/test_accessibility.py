@@ -85,6 +85,7 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "backups": f"{home}/backups",
         "backup": f"{home}/backups/{backup['id']}",
         "audit": f"{home}/audit",
+        "usage": f"{home}/usage",
         "error": f"{home}/no-such-page",
     }
 
@@ -123,6 +124,7 @@ async def test_no_violation_on_any_page(
         setup,
         f"{setup}/delete",
         "/platform/erasures",
+        "/platform/usage",
     )
     page = await open_page(operator_header(settings), "/platform")
     for address in (*platform, f"/t/{lived_in.tenant_id}/"):

@@ -1,0 +1,167 @@
+"""What a scan tells of itself: one trace from its order to the notice, and numbers by tenant. Old messages work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import telemetry
+from drift.pace import Pace
+from drift.schedule import tick
+from tests.told import Told
+
+CHAIN = {
+    "scan.start": None,
+    "scan_tenant": "scan.start",
+    "scan_subscription": "scan_tenant",
+    "scan.pages": "scan_subscription",
+    "scan.findings": "scan_subscription",
+    "scan.confirm": "scan.findings",
+    "notices.publish": "scan_subscription",
+    "deliver_notice": "notices.publish",
+}
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    yield Told()
+    telemetry.stop()
+
+
+async def drift(tenant):
+    edit = {"/properties/allowBlobPublicAccess": True}
+    await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
+
+
+def values(told, tenant):
+    """Metric -> dimensions beside the tenant -> value, of this tenant."""
+    found = {}
+    for name, attributes, point in told.points():
+        if attributes.pop("tenant_id", None) == tenant.tenant_id:
+            value = point.sum if hasattr(point, "sum") else point.value
+            found.setdefault(name, {})[tuple(attributes.values())] = value
+    return found
+
+
+async def test_scan_is_one_trace_from_its_order_to_the_notice(tenant, told):
+    await drift(tenant)
+    await tenant.scan()
+    spans = {span.context.span_id: span for span in told.spans}
+    names = {
+        span.name: spans[span.parent.span_id].name if span.parent else None for span in told.spans
+    }
+    assert names == CHAIN
+    assert len({span.context.trace_id for span in told.spans}) == 1
+    pages = [dict(span.attributes) for span in told.spans if span.name == "scan.pages"]
+    assert {one["source"]: one["rows"] for one in pages} == {
+        "resources": 2,
+        "resourcecontainers": 1,
+        "authorizationresources": 0,
+        "policyresources": 0,
+        "locks": 1,
+    }
+    (found,) = [span for span in told.spans if span.name == "scan.findings"]
+    assert dict(found.attributes) == {"transitions": 1}
+
+
+async def test_scan_of_the_schedule_belongs_to_its_tick(tenant, told, deployment):
+    await tenant.change_settings(schedule="0 * * * *")
+    slot = (await tenant.rows("tenant"))["tenant", "tenant"]["next_scan_at"]
+    slot = datetime.fromtimestamp(slot.timestamp(), UTC)
+    try:
+        await tick(deployment, now=slot)
+        assert await tenant.host.drain() == []
+    finally:
+        await tenant.change_settings(schedule="")
+    spans = {span.context.span_id: span for span in told.spans}
+    starts = [
+        span
+        for span in told.spans
+        if span.name == "scan.start" and span.attributes["tenant_id"] == tenant.tenant_id
+    ]
+    (start,) = starts
+    assert spans[start.parent.span_id].name == "tick"
+    scanned = [span for span in told.spans if span.name == "scan_subscription"]
+    assert start.context.trace_id in {span.context.trace_id for span in scanned}
+
+
+async def test_message_of_before_there_were_traces_is_served(tenant, told):
+    _, (body,) = await tenant.fan_out()
+    message = json.loads(body)
+    assert message.pop("traceparent").startswith("00-")
+    await tenant.host.run("scan-subscription", json.dumps(message).encode())
+    (span,) = [one for one in told.spans if one.name == "scan_subscription"]
+    assert span.parent is None
+    (scan, *_) = await tenant.api.every("/api/scans")
+    assert scan["status"] == "complete"
+
+
+async def test_without_telemetry_messages_are_as_they_were(tenant):
+    _, (body,) = await tenant.fan_out()
+    assert set(json.loads(body)) == {"version", "tenant_id", "scan_id", "subscription_id"}
+
+
+async def test_numbers_are_those_of_the_scan(tenant, told):
+    await drift(tenant)
+    await tenant.scan()
+    found = values(told, tenant)
+    assert found["drift.scan.resources"] == {(): 4}
+    assert found["drift.scan.changes"] == {(): 1}
+    assert found["drift.findings"] == {
+        ("critical",): 0,
+        ("high",): 1,
+        ("medium",): 0,
+        ("low",): 0,
+        ("informational",): 0,
+    }
+    assert found["drift.findings.noise"] == {(): 0.0}
+    assert found["drift.notices"] == {("delivered",): 1}
+    assert found["drift.azure.calls"][("graph",)] >= 4
+    assert found["drift.azure.calls"][("arm",)] >= 3
+    assert set(found["drift.scan.duration"]) == {("complete",)}
+
+
+async def test_share_of_noise_counts_what_was_decided(tenant, told):
+    await drift(tenant)
+    await tenant.scan()
+    await tenant.decide(await tenant.finding(), "ignore", reason="it is meant so")
+    await tenant.scan()
+    found = values(told, tenant)
+    assert found["drift.findings.noise"] == {(): 1.0}
+    assert set(found["drift.findings"].values()) == {0}
+
+
+async def test_age_is_of_the_newest_complete_scan(tenant, told, deployment):
+    scan = await tenant.scan()
+    moment = datetime.fromisoformat(scan["createdAt"])
+    await tenant.add(tenant.network("late"))
+    await tenant.graph_fault(status=403)
+    assert (await tenant.scan())["status"] == "incomplete"  # the truth gets older all the same
+    await tenant.azure.clear_faults()
+    await tick(deployment, now=moment + timedelta(hours=3))
+    assert values(told, tenant)["drift.scan.age"] == {(): pytest.approx(3 * 3600)}
+
+
+async def test_waiting_for_azure_is_told(tenant, told):
+    await tenant.graph_fault(nth=1, status=429, headers={"Retry-After": "1"})
+    assert (await tenant.scan())["status"] == "complete"
+    ((service, seconds),) = values(told, tenant)["drift.throttled"].items()
+    assert service == ("Azure Resource Manager",)
+    assert 1 <= seconds < 3
+
+
+async def test_waiting_for_the_quota_of_resource_graph_is_told(told):
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    pace = Pace(sleep=sleep)
+    await pace.note({"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:03"})
+    await pace.wait()
+    found = [(attributes["service"], point.value) for _, attributes, point in told.points()]
+    assert found == [("Azure Resource Graph", pauses[0])]
+    assert 2 < pauses[0] < 4

@@ -1,0 +1,88 @@
+"""The pages of usage: what a tenant's admin sees, and what the platform operator sets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tenancy.access import serve
+from tenancy.deployment import Deployment
+from tenancy.ids import TenantId
+from tenancy.store import Table
+from tests.drift.watched import Watched
+from tests.web.conftest import SECONDS, OpenPage
+from tests.web.operators import operator_header
+from web.wording import amount
+
+
+@pytest.fixture(autouse=True)
+def patient() -> None:
+    expect.set_options(timeout=SECONDS * 1000)
+
+
+async def count(deployment: Deployment, tenant: Watched, days_ago: int, **values: int) -> str:
+    context = await serve(deployment, TenantId(tenant.tenant_id))
+    day = (datetime.now(UTC) - timedelta(days=days_ago)).date().isoformat()
+    await context.store.put(Table.USAGE, f"day.{day}.test", values)
+    return day
+
+
+async def test_admin_sees_each_day_the_sum_and_the_chart(
+    tenant: Watched, deployment: Deployment, open_page: OpenPage
+) -> None:
+    old = await count(deployment, tenant, 20, scans=2, arm_calls=1234, stored_bytes=2_500_000)
+    new = await count(deployment, tenant, 3, scans=3, graph_calls=7)
+    page = await open_page(tenant.organisation.admin_header, f"/t/{tenant.tenant_id}/usage")
+    rows = page.locator("tbody tr")
+    row = rows.filter(has_text=old)
+    await expect(row).to_contain_text("1,234")
+    await expect(row).to_contain_text("2.5 MB")
+    await expect(rows.filter(has_text=new)).to_contain_text("not measured")
+    await expect(rows.last).to_contain_text("Together")
+    await expect(page.get_by_role("img", name="Calls to Azure by day")).to_be_visible()
+    await expect(page.get_by_text("Scans today: ")).to_contain_text("of no limit")
+    await page.get_by_role("link", name="7 days").click()
+    await expect(rows.filter(has_text=old)).to_have_count(0)
+    await expect(rows.filter(has_text=new)).to_have_count(1)
+
+
+async def test_operator_sets_quotas_and_the_admin_sees_that_one_is_used_up(
+    tenant: Watched, deployment: Deployment, open_page: OpenPage, settings: Any
+) -> None:
+    await count(deployment, tenant, 1, resources=40)
+    page = await open_page(operator_header(settings), "/platform")
+    await page.get_by_role("link", name="Usage and quotas").click()
+    name = tenant.organisation.tenant_body()["name"]
+    panel = page.locator("section", has=page.get_by_role("heading", name=name))
+    while await panel.count() == 0:
+        await page.get_by_role("link", name="More tenants").click()
+        await page.wait_for_load_state("networkidle")
+    await panel.locator("summary").click()
+    await panel.get_by_label("Resources", exact=True).fill("30")
+    await panel.get_by_role("button", name="Save").click()
+    await expect(panel.locator("li", has_text="Resources: ")).to_contain_text("of 30")
+    stored = (await tenant.rows("tenant"))["tenant", "tenant"]
+    assert stored["quota_resources"] == 30
+    assert "quota_scans_a_day" not in stored
+    admin = await open_page(tenant.organisation.admin_header, f"/t/{tenant.tenant_id}/usage")
+    line = admin.locator("li", has_text="Resources: ")
+    await expect(line).to_contain_text("of 30")
+    await expect(line).to_contain_text("used up")
+    await expect(admin.get_by_role("button", name="Save")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "shown"),
+    [
+        (0, "storedBytes", "0 B"),
+        (999, "storedBytes", "999 B"),
+        (1000, "storedBytes", "1.0 kB"),
+        (5_000_000_000, "storedBytes", "5.0 GB"),
+        (1234567, "resources", "1,234,567"),
+    ],
+)
+def test_amounts_are_short(value: int, name: str, shown: str) -> None:
+    assert amount(value, name) == shown
