@@ -79,6 +79,12 @@ class Settings:
     requests_per_minute: int  # of one principal in one tenant, over all instances
     development_sign_in: bool
     development_people: str = ""  # JSON: whom the development mode's sign-in page offers
+    development_channels: bool = False  # notices may go to receivers on this machine
+    site_url: str = ""  # where people reach the pages; links in notices begin with it
+    mail_endpoint: str = (
+        ""  # of Azure Communication Services, for channels that bring no key of their own
+    )
+    mail_sender: str = ""
 
     @property
     def arm_scope(self) -> str:
@@ -93,6 +99,20 @@ class Settings:
     @property
     def exchange_audience(self) -> str:
         return EXCHANGES.get(self.authority_host, PUBLIC_EXCHANGE)
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Names that are the deployment's own: no notice is sent there."""
+        urls = (
+            self.site_url,
+            self.table_endpoint,
+            self.queue_endpoint,
+            self.blob_endpoint,
+            self.key_vault_url,
+            self.arm_endpoint,
+            self.authority_host,
+        )
+        return frozenset(host for url in urls if url and (host := urlsplit(url).hostname))
 
     @property
     def known_authority(self) -> bool:
@@ -121,6 +141,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         requests_per_minute=_number(environment, "DRIFT_REQUESTS_PER_MINUTE", 1200, MOST_REQUESTS),
         development_sign_in=_flag(environment, "DRIFT_DEVELOPMENT_SIGN_IN"),
         development_people=environment.get("DRIFT_DEVELOPMENT_PEOPLE", ""),
+        development_channels=_flag(environment, "DRIFT_DEVELOPMENT_CHANNELS"),
+        site_url=_site(environment, in_azure=in_azure),
+        mail_endpoint=_endpoint(environment, "DRIFT_MAIL_ENDPOINT"),
+        mail_sender=environment.get("DRIFT_MAIL_SENDER", ""),
     )
     _refuse_unsafe(settings)
     _require(settings)
@@ -131,6 +155,10 @@ def _refuse_unsafe(settings: Settings) -> None:
     if settings.in_azure and settings.development_sign_in:
         raise SettingError(
             "DRIFT_DEVELOPMENT_SIGN_IN is set: development sign-in never runs in Azure. Remove it."
+        )
+    if settings.in_azure and settings.development_channels:
+        raise SettingError(
+            "DRIFT_DEVELOPMENT_CHANNELS is set: notices never go to the app's own machine in Azure. Remove it."
         )
     if settings.in_azure and not settings.auth_enabled:
         raise SettingError(
@@ -150,6 +178,9 @@ def _refuse_unsafe(settings: Settings) -> None:
 
 
 def _require(settings: Settings) -> None:
+    if bool(settings.mail_endpoint) != bool(settings.mail_sender):
+        missing = "DRIFT_MAIL_SENDER" if settings.mail_endpoint else "DRIFT_MAIL_ENDPOINT"
+        raise SettingError(f"{missing} is missing: mail needs an endpoint and a sender.")
     if not settings.storage_connection_string:
         for name, value in (
             ("DRIFT_TABLE_ENDPOINT", settings.table_endpoint),
@@ -172,6 +203,14 @@ def _endpoint(environment: Mapping[str, str], name: str) -> str:
     if value and (urlsplit(value).scheme not in {"https", "http"} or not urlsplit(value).hostname):
         raise SettingError(f"{name} must be a URL such as https://example.net, not {value!r}.")
     return value
+
+
+def _site(environment: Mapping[str, str], *, in_azure: bool) -> str:
+    """The app's own name in Azure unless it has a better one. Core Tools set a name that means nothing."""
+    host = environment.get("WEBSITE_HOSTNAME", "")
+    return _endpoint(environment, "DRIFT_SITE_URL") or (
+        f"https://{host}" if in_azure and host else ""
+    )
 
 
 def _authority(environment: Mapping[str, str]) -> str:

@@ -11,6 +11,8 @@ import logging
 from datetime import UTC, datetime
 
 from drift import endings, notices, scan
+from drift.channels import delivery
+from drift.channels.rows import DELIVERY
 from drift.lease import TenantClosedError
 from drift.messages import DeliverNotice, M, Message, ScanSubscription, ScanTenant, read_message
 from errors import Conflict, Invalid, NotFound
@@ -44,8 +46,13 @@ async def scan_subscription(deployment: Deployment, body: bytes) -> None:
 async def deliver_notice(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, DeliverNotice)
     context = await _served(deployment, message)
-    if context:
-        await notices.deliver(context, message.notice_id)
+    if context is None:
+        return
+    if message.notice_id.startswith(DELIVERY):  # to a channel outside
+        delivery_id = message.notice_id.removeprefix(DELIVERY)
+        await delivery.deliver(context, delivery_id, clock=_now)
+        return
+    await notices.deliver(context, message.notice_id)
 
 
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
@@ -66,8 +73,14 @@ async def fail_subscription(deployment: Deployment, body: bytes) -> None:
 async def fail_notice(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, DeliverNotice)
     context = await _served(deployment, message) if message else None
-    if message and context:
-        await notices.fail(context, message.notice_id, "It could not be delivered in five tries.")
+    if message is None or context is None:
+        return
+    reason = "It could not be delivered in five tries."
+    if message.notice_id.startswith(DELIVERY):
+        delivery_id = message.notice_id.removeprefix(DELIVERY)
+        await delivery.fail(context, delivery_id, reason, now=_now())
+        return
+    await notices.fail(context, message.notice_id, reason)
 
 
 async def _served(deployment: Deployment, message: Message) -> TenantContext | None:

@@ -1,6 +1,7 @@
-"""Notices: from the outbox to one row and one message each, and from the message to the channel.
+"""Notices: from the outbox to one row and one message each, in the tenant's inbox and for each of its channels.
 
-The only channel so far is the tenant's inbox in the product itself: a delivered notice is listed there.
+The inbox is in the product itself: a delivered notice is listed there. What goes to channels outside is made at the
+same time (drift/channels/routing.py) and delivered on its own (drift/channels/delivery.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from enum import StrEnum
 
 import msgspec
 
+from drift.channels.routing import Incident, expected_by, route
+from drift.channels.rows import Desk, read_desk
+from drift.engine.findings import Finding
 from drift.findings import clear_outbox, find_finding, outbox
 from drift.preferences import get_preferences
 from errors import Conflict, NotFound
@@ -60,31 +64,57 @@ async def publish(context: TenantContext, subscription_id: SubscriptionId, *, no
     if not entries:
         return 0
     wanted = (await get_preferences(context.store)).preferences.notify
+    desk = await read_desk(context.store)
     for scan_id in sorted({entry.scan_id for entry in entries}):
         events = [event for entry in entries if entry.scan_id == scan_id for event in entry.events]
-        for incident, told in (await _incidents(context.store, events, wanted)).items():
-            digest = hashlib.sha256(f"{subscription_id}|{incident}".encode()).hexdigest()[:24]
-            notice_id = f"{scan_id}.{digest}"
-            notice = Notice(
-                notice_id, INBOX, subscription_id, scan_id, told, now, incident=incident
-            )
-            await _tell(context, notice)
+        for correlation_id, told in (await _incidents(context.store, events)).items():
+            digest = hashlib.sha256(f"{subscription_id}|{correlation_id}".encode()).hexdigest()[:24]
+            incident = Incident(f"{scan_id}.{digest}", subscription_id, correlation_id, told)
+            await _tell_inbox(context, desk, incident, scan_id, wanted, now=now)
+            await route(context, desk, incident, now=now)
     for entry in entries:
         await clear_outbox(context.store, entry)
     return len(entries)
 
 
 async def _incidents(
-    store: TenantStore, events: Iterable[tuple[str, str]], wanted: tuple[str, ...]
-) -> dict[str, tuple[tuple[str, str], ...]]:
-    """The events worth telling by the correlation id of what caused them, '' where that is not known."""
-    found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for event in events:
-        stored = await find_finding(store, event[0])
-        if stored is not None and stored.finding.severity in wanted:
+    store: TenantStore, events: Iterable[tuple[str, str]]
+) -> dict[str, tuple[tuple[Finding, str], ...]]:
+    """The events by the correlation id of what caused them, '' where that is not known."""
+    found: dict[str, tuple[tuple[Finding, str], ...]] = {}
+    for finding_id, event in events:
+        stored = await find_finding(store, finding_id)
+        if stored is not None:
             incident = stored.finding.incident
-            found[incident] = (*found.get(incident, ()), event)
+            found[incident] = (*found.get(incident, ()), (stored.finding, event))
     return found
+
+
+async def _tell_inbox(
+    context: TenantContext,
+    desk: Desk,
+    incident: Incident,
+    scan_id: str,
+    wanted: tuple[str, ...],
+    *,
+    now: datetime,
+) -> None:
+    """What was expected in a maintenance window is in the inbox all the same, and says so: that is its record."""
+    events = [event for event in incident.events if event[0].severity in wanted]
+    if not events:
+        return
+    window = expected_by(desk, events[0][0], now)  # one incident is one deployer's
+    notice = Notice(
+        incident.notice_id,
+        INBOX,
+        incident.subscription_id,
+        scan_id,
+        tuple((finding.finding_id, event) for finding, event in events),
+        now,
+        reason=f"Expected in the maintenance window “{window.name}”." if window else "",
+        incident=incident.correlation_id,
+    )
+    await _tell(context, notice)
 
 
 async def _tell(context: TenantContext, notice: Notice) -> None:
@@ -119,7 +149,7 @@ async def deliver(context: TenantContext, notice_id: str) -> None:
     notice = _read(row)
     if notice.outcome is not Outcome.QUEUED:
         return
-    await _save(context.store, notice, Outcome.DELIVERED, "", row.etag)
+    await _save(context.store, notice, Outcome.DELIVERED, notice.reason, row.etag)
 
 
 async def fail(context: TenantContext, notice_id: str, reason: str) -> None:

@@ -1,10 +1,12 @@
-"""The daily sweep: acceptances whose time is over open again, secrets that end soon are warned of, unused ones go."""
+"""The daily sweep: acceptances whose time is over open again, secrets that end soon are warned of, unused ones go, and
+notices that wait too long are reminded of."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
 
+from drift.channels.upkeep import tend_channels
 from drift.engine import findings as life
 from drift.findings import Transition, commit, expired_findings
 from drift.notices import publish
@@ -31,6 +33,7 @@ async def sweep(deployment: Deployment, *, now: datetime) -> int:
             continue
         reopened += await _expire_acceptances(context, now=now)
         await warn_before_expiry(context, now=now)
+        await tend_channels(context, now=now)
     await tidy_secrets(deployment, now=now)
     return reopened
 

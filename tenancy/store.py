@@ -48,6 +48,8 @@ class Table(StrEnum):
     SCAN = "scan"
     FINDING = "finding"
     NOTICE = "notice"
+    CHANNEL = "channel"
+    DELIVERY = "delivery"
     AUDIT = "audit"
     USAGE = "usage"
 
