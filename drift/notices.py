@@ -7,7 +7,7 @@ same time (drift/channels/routing.py) and delivered on its own (drift/channels/d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +23,7 @@ from errors import Conflict, NotFound
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
-from tenancy.rows import Row
+from tenancy.rows import Row, join_binary, split_binary
 from tenancy.store import Table, TenantStore
 
 
@@ -52,6 +52,7 @@ class Notice:
 
 
 INBOX = "inbox"
+MOST_EVENTS = 2_000  # of one notice, which is one row
 
 
 async def publish(context: TenantContext, subscription_id: SubscriptionId, *, now: datetime) -> int:
@@ -68,26 +69,38 @@ async def publish(context: TenantContext, subscription_id: SubscriptionId, *, no
     for scan_id in sorted({entry.scan_id for entry in entries}):
         events = [event for entry in entries if entry.scan_id == scan_id for event in entry.events]
         for correlation_id, told in (await _incidents(context.store, events)).items():
-            digest = hashlib.sha256(f"{subscription_id}|{correlation_id}".encode()).hexdigest()[:24]
-            incident = Incident(f"{scan_id}.{digest}", subscription_id, correlation_id, told)
-            await _tell_inbox(context, desk, incident, scan_id, wanted, now=now)
-            await route(context, desk, incident, now=now)
+            for incident in _cut(scan_id, subscription_id, correlation_id, told):
+                await _tell_inbox(context, desk, incident, scan_id, wanted, now=now)
+                await route(context, desk, incident, now=now)
     for entry in entries:
         await clear_outbox(context.store, entry)
     return len(entries)
+
+
+def _cut(
+    scan_id: str,
+    subscription_id: SubscriptionId,
+    correlation_id: str,
+    told: tuple[tuple[Finding, str], ...],
+) -> Iterator[Incident]:
+    """One incident is one notice, unless it is so large that no row holds it."""
+    digest = hashlib.sha256(f"{subscription_id}|{correlation_id}".encode()).hexdigest()[:24]
+    for number, start in enumerate(range(0, len(told), MOST_EVENTS)):
+        part = f"-{number}" if number else ""
+        events = told[start : start + MOST_EVENTS]
+        yield Incident(f"{scan_id}.{digest}{part}", subscription_id, correlation_id, events)
 
 
 async def _incidents(
     store: TenantStore, events: Iterable[tuple[str, str]]
 ) -> dict[str, tuple[tuple[Finding, str], ...]]:
     """The events by the correlation id of what caused them, '' where that is not known."""
-    found: dict[str, tuple[tuple[Finding, str], ...]] = {}
+    found: dict[str, list[tuple[Finding, str]]] = {}
     for finding_id, event in events:
         stored = await find_finding(store, finding_id)
         if stored is not None:
-            incident = stored.finding.incident
-            found[incident] = (*found.get(incident, ()), (stored.finding, event))
-    return found
+            found.setdefault(stored.finding.incident, []).append((stored.finding, event))
+    return {incident: tuple(told) for incident, told in found.items()}
 
 
 async def _tell_inbox(
@@ -168,7 +181,9 @@ async def page_notices(store: TenantStore, *, after: str, limit: int) -> tuple[l
 async def _create(store: TenantStore, notice: Notice) -> bool:
     """False when a run that died before clearing the outbox made it before."""
     try:
-        await store.insert(Table.NOTICE, notice.notice_id, {"body": msgspec.json.encode(notice)})
+        await store.insert(
+            Table.NOTICE, notice.notice_id, split_binary(msgspec.json.encode(notice))
+        )
     except Conflict:
         return False
     return True
@@ -178,8 +193,10 @@ async def _save(
     store: TenantStore, notice: Notice, outcome: Outcome, reason: str, etag: str
 ) -> None:
     body = msgspec.json.encode(replace(notice, outcome=outcome, reason=reason))
-    await store.update(Table.NOTICE, notice.notice_id, {"body": body}, etag=etag)
+    await store.update(Table.NOTICE, notice.notice_id, split_binary(body), etag=etag)
 
 
 def _read(row: Row) -> Notice:
-    return msgspec.json.decode(row.values["body"], type=Notice)
+    # Rows of older versions have it in one property.
+    body = row.values.get("body") or join_binary(row.values)
+    return msgspec.json.decode(body, type=Notice)

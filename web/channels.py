@@ -15,7 +15,15 @@ from api.maintenance import WindowBody
 from api.paging import Token, tenant_pager
 from api.shapes import RowKey
 from drift.channels import edits
-from drift.channels.model import Cadence, Channel, ChannelKind, Selection, Timing, Weekday
+from drift.channels.model import (
+    PAGING,
+    Cadence,
+    Channel,
+    ChannelKind,
+    Selection,
+    Timing,
+    Weekday,
+)
 from drift.channels.rows import (
     PENDING,
     get_channel,
@@ -68,7 +76,7 @@ async def get_form(
         **await _choices(tenant),
         kind=kind,
         fields=fields_of(kind, tenant),
-        selection=Selection(),
+        selection=Selection(events=tuple(Event)) if kind in PAGING else Selection(),
         timing=Timing(),
         enabled=True,
         name="",

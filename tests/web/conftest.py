@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from dev.browser import ADVICE, ARGUMENTS, find_browser
 from dev.demo.client import principal_header
@@ -28,6 +28,11 @@ __all__ = ["calm", "host", "new_tenant", "tables", "tenant"]  # fixtures of whol
 
 SECONDS = 30  # that a page may take on a busy machine
 OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(autouse=True)
+def patient() -> None:
+    expect.set_options(timeout=SECONDS * 1000)
 
 
 @pytest.fixture
