@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -217,7 +218,7 @@ def fields_of(kind: ChannelKind, tenant: TenantContext) -> tuple[str, ...]:
     return tuple({"signing_key": "signingKey"}.get(name, name) for name in names)
 
 
-async def _choices(tenant: TenantContext) -> dict[str, object]:
+async def _choices(tenant: TenantContext) -> dict[str, Any]:
     return {
         "events": tuple(Event),
         "cadences": tuple(Cadence),
