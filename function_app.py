@@ -25,6 +25,8 @@ AREAS = (
     "findings",
     "resources",
     "notices",
+    "channels",
+    "maintenance-windows",
     "rules",
     "users",
     "invitations",

@@ -83,6 +83,12 @@ class Settings:
     development_people: str = ""  # JSON: whom the development mode's sign-in page offers
     insights_connection: str = ""  # Application Insights; '' for none
     otlp_endpoint: str = ""  # an OTLP receiver (http/protobuf); '' for none
+    development_channels: bool = False  # notices may go to receivers on this machine
+    site_url: str = ""  # where people reach the pages; links in notices begin with it
+    mail_endpoint: str = (
+        ""  # of Azure Communication Services, for channels that bring no key of their own
+    )
+    mail_sender: str = ""
 
     @property
     def arm_scope(self) -> str:
@@ -101,6 +107,20 @@ class Settings:
     @property
     def exports_telemetry(self) -> bool:
         return bool(self.insights_connection or self.otlp_endpoint)
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Names that are the deployment's own: no notice is sent there."""
+        urls = (
+            self.site_url,
+            self.table_endpoint,
+            self.queue_endpoint,
+            self.blob_endpoint,
+            self.key_vault_url,
+            self.arm_endpoint,
+            self.authority_host,
+        )
+        return frozenset(host for url in urls if url and (host := urlsplit(url).hostname))
 
     @property
     def known_authority(self) -> bool:
@@ -131,6 +151,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         development_people=environment.get("DRIFT_DEVELOPMENT_PEOPLE", ""),
         insights_connection=environment.get("APPLICATIONINSIGHTS_CONNECTION_STRING", ""),
         otlp_endpoint=_endpoint(environment, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        development_channels=_flag(environment, "DRIFT_DEVELOPMENT_CHANNELS"),
+        site_url=_site(environment, in_azure=in_azure),
+        mail_endpoint=_endpoint(environment, "DRIFT_MAIL_ENDPOINT"),
+        mail_sender=environment.get("DRIFT_MAIL_SENDER", ""),
     )
     _refuse_unsafe(settings)
     _require(settings)
@@ -141,6 +165,10 @@ def _refuse_unsafe(settings: Settings) -> None:
     if settings.in_azure and settings.development_sign_in:
         raise SettingError(
             "DRIFT_DEVELOPMENT_SIGN_IN is set: development sign-in never runs in Azure. Remove it."
+        )
+    if settings.in_azure and settings.development_channels:
+        raise SettingError(
+            "DRIFT_DEVELOPMENT_CHANNELS is set: notices never go to the app's own machine in Azure. Remove it."
         )
     if settings.in_azure and not settings.auth_enabled:
         raise SettingError(
@@ -160,6 +188,9 @@ def _refuse_unsafe(settings: Settings) -> None:
 
 
 def _require(settings: Settings) -> None:
+    if bool(settings.mail_endpoint) != bool(settings.mail_sender):
+        missing = "DRIFT_MAIL_SENDER" if settings.mail_endpoint else "DRIFT_MAIL_ENDPOINT"
+        raise SettingError(f"{missing} is missing: mail needs an endpoint and a sender.")
     if not settings.storage_connection_string:
         for name, value in (
             ("DRIFT_TABLE_ENDPOINT", settings.table_endpoint),
@@ -183,6 +214,14 @@ def _endpoint(environment: Mapping[str, str], name: str) -> str:
     if value and (urlsplit(value).scheme not in {"https", "http"} or not urlsplit(value).hostname):
         raise SettingError(f"{name} must be a URL such as https://example.net, not {value!r}.")
     return value
+
+
+def _site(environment: Mapping[str, str], *, in_azure: bool) -> str:
+    """The app's own name in Azure unless it has a better one. Core Tools set a name that means nothing."""
+    host = environment.get("WEBSITE_HOSTNAME", "")
+    return _endpoint(environment, "DRIFT_SITE_URL") or (
+        f"https://{host}" if in_azure and host else ""
+    )
 
 
 def _authority(environment: Mapping[str, str]) -> str:

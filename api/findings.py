@@ -14,6 +14,7 @@ from api.access import IfMatch, Now, Operator, Viewer
 from api.contract import gives, may
 from api.paging import PageSize, Token, tenant_pager
 from api.shapes import GUID_PATTERN, ListOf, Moment, Reason, RowKey, Shape, View
+from drift.channels.rows import find_snooze
 from drift.decisions import decide
 from drift.engine import findings as life
 from drift.engine.findings import MAX_REASON, Evidence, Finding, Status
@@ -106,6 +107,9 @@ class FindingDetail(FindingView):
     flapping: tuple[FlapView, ...] = Field(
         default=(), description="paths that changed in most of the last scans: Azure moves them"
     )
+    snoozed_until: datetime | None = Field(
+        default=None, description="until then no channel is told of it"
+    )
 
 
 class NoticeView(View):
@@ -195,7 +199,11 @@ async def get(finding_id: RowKey, tenant: Viewer, response: Response) -> Finding
     flaps = await flaps_of(tenant.store, stored.finding)
     view = _view(stored)
     said = {name: getattr(view, name) for name in FindingView.model_fields}
-    return FindingDetail(**said, flapping=tuple(map(FlapView.model_validate, flaps)))
+    return FindingDetail(
+        **said,
+        flapping=tuple(map(FlapView.model_validate, flaps)),
+        snoozed_until=await find_snooze(tenant.store, finding_id),
+    )
 
 
 @router.post(

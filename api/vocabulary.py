@@ -36,6 +36,7 @@ TAGS = {
     "approvals": "What waits for a second person, where a tenant wants that.",
     "scans": "Runs over the monitored subscriptions, and what each could read.",
     "findings": "What drifted, who did it, and what people decided about it.",
+    "channels": "Where notices go outside the product, what each is told and when, and how that went.",
     "resources": "The inventory, now or at a time before, and how each resource changed.",
     "rules": "What a tenant does not want to hear about, or wants to hear louder.",
     "users": "Who may enter a tenant, with which role, and invitations.",
@@ -103,7 +104,9 @@ PARAMETER_MEANINGS = {
     "approval_id": "id of the request",
     "backup_id": "id of the backup",
     "baseline_id": "id of the baseline version",
+    "channel_id": "id of the channel",
     "continuationToken": "from `nextLink`; good for a day, for this list and these filters only",
+    "delivery_id": "id of the delivery",
     "export_id": "id of the export",
     "finding_id": "id of the finding",
     "group": "of this resource group only",
@@ -129,6 +132,7 @@ PARAMETER_MEANINGS = {
     "to": "not after this time",
     "type": "of this resource type only",
     "user_id": "id of the user",
+    "window_id": "id of the maintenance window",
 }
 
 HEADERS: Json = {

@@ -63,6 +63,7 @@ class RunningCloud:
             "REQUESTS_CA_BUNDLE": azure.ca,
             "DRIFT_PLATFORM_DIRECTORY_ID": azure.directory_id,
             "DRIFT_DEVELOPMENT_SIGN_IN": "true",
+            "DRIFT_DEVELOPMENT_CHANNELS": "true",
         }
 
 

@@ -76,7 +76,20 @@ async def _take_desk(browser: Browser, url: str, folder: Path) -> None:
     await _shoot(page, folder / "backup.webp")
     await page.goto(f"{home}usage")
     await _shoot(page, folder / "usage.webp")
+    await _add_channel(page, home)
+    await _shoot(page, folder / "channel.webp")
     await context.close()
+
+
+async def _add_channel(page: Page, home: str) -> None:
+    """One that leads to nobody, so that its log has something to tell."""
+    await page.goto(f"{home}channels/new?kind=pagerduty")
+    await page.get_by_label("Name", exact=True).fill("On call")
+    await page.get_by_label("Address").fill("https://localhost:1/v2/enqueue")
+    await page.get_by_label("Routing key").fill("routing-key")
+    await page.get_by_role("button", name="Add the channel").click()
+    await page.get_by_role("button", name="Test it").click()
+    await page.locator("#log summary").wait_for()
 
 
 async def _take_others(browser: Browser, url: str, folder: Path) -> None:

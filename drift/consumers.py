@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 import telemetry
 from drift import endings, erasure, hints, notices, scan, upkeep
 from drift.backups import running
+from drift.channels import delivery
+from drift.channels.rows import DELIVERY
 from drift.lease import TenantClosedError
 from drift.messages import (
     DeliverNotice,
@@ -68,7 +70,14 @@ async def deliver_notice(deployment: Deployment, body: bytes) -> None:
         context = await _served(deployment, message)
         if context:
             async with _counted(context):
-                await notices.deliver(context, message.notice_id)
+                await _deliver(context, message.notice_id)
+
+
+async def _deliver(context: TenantContext, notice_id: str) -> None:
+    if notice_id.startswith(DELIVERY):  # to a channel outside
+        await delivery.deliver(context, notice_id.removeprefix(DELIVERY), clock=_now)
+        return
+    await notices.deliver(context, notice_id)
 
 
 async def resource_event(deployment: Deployment, body: bytes) -> None:
@@ -120,8 +129,15 @@ async def fail_notice(deployment: Deployment, body: bytes) -> None:
     with _received(telemetry.GIVE_UP, message):
         context = await _served(deployment, message)
         if context:
-            reason = "It could not be delivered in five tries."
-            await notices.fail(context, message.notice_id, reason)
+            await _give_up(context, message.notice_id)
+
+
+async def _give_up(context: TenantContext, notice_id: str) -> None:
+    reason = "It could not be delivered in five tries."
+    if notice_id.startswith(DELIVERY):
+        await delivery.fail(context, notice_id.removeprefix(DELIVERY), reason, now=_now())
+        return
+    await notices.fail(context, notice_id, reason)
 
 
 def _received(

@@ -1,12 +1,13 @@
-"""Notices: from the outbox to one row and one message each, and from the message to the channel.
+"""Notices: from the outbox to one row and one message each, in the tenant's inbox and for each of its channels.
 
-The only channel so far is the tenant's inbox in the product itself: a delivered notice is listed there.
+The inbox is in the product itself: a delivered notice is listed there. What goes to channels outside is made at the
+same time (drift/channels/routing.py) and delivered on its own (drift/channels/delivery.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,13 +15,16 @@ from enum import StrEnum
 import msgspec
 
 import telemetry
+from drift.channels.routing import Incident, expected_by, route
+from drift.channels.rows import Desk, read_desk
+from drift.engine.findings import Finding
 from drift.findings import Outbox, clear_outbox, find_finding, outbox
 from drift.preferences import get_preferences
 from errors import Conflict, NotFound
 from tenancy.access import TenantContext
 from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue
-from tenancy.rows import Row
+from tenancy.rows import Row, join_binary, split_binary
 from tenancy.store import Table, TenantStore
 from tenancy.usage import Count
 
@@ -50,6 +54,7 @@ class Notice:
 
 
 INBOX = "inbox"
+MOST_EVENTS = 2_000  # of one notice, which is one row
 
 
 async def publish(context: TenantContext, subscription_id: SubscriptionId, *, now: datetime) -> int:
@@ -70,30 +75,68 @@ async def _publish(
     context: TenantContext, subscription_id: SubscriptionId, entries: list[Outbox], *, now: datetime
 ) -> None:
     wanted = (await get_preferences(context.store)).preferences.notify
+    desk = await read_desk(context.store)
     for scan_id in sorted({entry.scan_id for entry in entries}):
         events = [event for entry in entries if entry.scan_id == scan_id for event in entry.events]
-        for incident, told in (await _incidents(context.store, events, wanted)).items():
-            digest = hashlib.sha256(f"{subscription_id}|{incident}".encode()).hexdigest()[:24]
-            notice_id = f"{scan_id}.{digest}"
-            notice = Notice(
-                notice_id, INBOX, subscription_id, scan_id, told, now, incident=incident
-            )
-            await _tell(context, notice)
+        for correlation_id, told in (await _incidents(context.store, events)).items():
+            for incident in _cut(scan_id, subscription_id, correlation_id, told):
+                await _tell_inbox(context, desk, incident, scan_id, wanted, now=now)
+                await route(context, desk, incident, now=now)
     for entry in entries:
         await clear_outbox(context.store, entry)
 
 
+def _cut(
+    scan_id: str,
+    subscription_id: SubscriptionId,
+    correlation_id: str,
+    told: tuple[tuple[Finding, str], ...],
+) -> Iterator[Incident]:
+    """One incident is one notice, unless it is so large that no row holds it."""
+    digest = hashlib.sha256(f"{subscription_id}|{correlation_id}".encode()).hexdigest()[:24]
+    for number, start in enumerate(range(0, len(told), MOST_EVENTS)):
+        part = f"-{number}" if number else ""
+        events = told[start : start + MOST_EVENTS]
+        yield Incident(f"{scan_id}.{digest}{part}", subscription_id, correlation_id, events)
+
+
 async def _incidents(
-    store: TenantStore, events: Iterable[tuple[str, str]], wanted: tuple[str, ...]
-) -> dict[str, tuple[tuple[str, str], ...]]:
-    """The events worth telling by the correlation id of what caused them, '' where that is not known."""
-    found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for event in events:
-        stored = await find_finding(store, event[0])
-        if stored is not None and stored.finding.severity in wanted:
-            incident = stored.finding.incident
-            found[incident] = (*found.get(incident, ()), event)
-    return found
+    store: TenantStore, events: Iterable[tuple[str, str]]
+) -> dict[str, tuple[tuple[Finding, str], ...]]:
+    """The events by the correlation id of what caused them, '' where that is not known."""
+    found: dict[str, list[tuple[Finding, str]]] = {}
+    for finding_id, event in events:
+        stored = await find_finding(store, finding_id)
+        if stored is not None:
+            found.setdefault(stored.finding.incident, []).append((stored.finding, event))
+    return {incident: tuple(told) for incident, told in found.items()}
+
+
+async def _tell_inbox(
+    context: TenantContext,
+    desk: Desk,
+    incident: Incident,
+    scan_id: str,
+    wanted: tuple[str, ...],
+    *,
+    now: datetime,
+) -> None:
+    """What was expected in a maintenance window is in the inbox all the same, and says so: that is its record."""
+    events = [event for event in incident.events if event[0].severity in wanted]
+    if not events:
+        return
+    window = expected_by(desk, events[0][0], now)  # one incident is one deployer's
+    notice = Notice(
+        incident.notice_id,
+        INBOX,
+        incident.subscription_id,
+        scan_id,
+        tuple((finding.finding_id, event) for finding, event in events),
+        now,
+        reason=f"Expected in the maintenance window “{window.name}”." if window else "",
+        incident=incident.correlation_id,
+    )
+    await _tell(context, notice)
 
 
 async def _tell(context: TenantContext, notice: Notice) -> None:
@@ -128,7 +171,7 @@ async def deliver(context: TenantContext, notice_id: str) -> None:
     notice = _read(row)
     if notice.outcome is not Outcome.QUEUED:
         return
-    await _save(context.store, notice, Outcome.DELIVERED, "", row.etag)
+    await _save(context.store, notice, Outcome.DELIVERED, notice.reason, row.etag)
     context.deployment.usage.add(context.tenant.tenant_id, Count.NOTICES)
 
 
@@ -148,7 +191,9 @@ async def page_notices(store: TenantStore, *, after: str, limit: int) -> tuple[l
 async def _create(store: TenantStore, notice: Notice) -> bool:
     """False when a run that died before clearing the outbox made it before."""
     try:
-        await store.insert(Table.NOTICE, notice.notice_id, {"body": msgspec.json.encode(notice)})
+        await store.insert(
+            Table.NOTICE, notice.notice_id, split_binary(msgspec.json.encode(notice))
+        )
     except Conflict:
         return False
     return True
@@ -158,9 +203,11 @@ async def _save(
     store: TenantStore, notice: Notice, outcome: Outcome, reason: str, etag: str
 ) -> None:
     body = msgspec.json.encode(replace(notice, outcome=outcome, reason=reason))
-    await store.update(Table.NOTICE, notice.notice_id, {"body": body}, etag=etag)
+    await store.update(Table.NOTICE, notice.notice_id, split_binary(body), etag=etag)
     telemetry.record(telemetry.NOTICES, 1, outcome=outcome.value)
 
 
 def _read(row: Row) -> Notice:
-    return msgspec.json.decode(row.values["body"], type=Notice)
+    # Rows of older versions have it in one property.
+    body = row.values.get("body") or join_binary(row.values)
+    return msgspec.json.decode(body, type=Notice)

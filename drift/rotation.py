@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from drift.channels.edits import PURPOSE as CHANNEL
+from drift.channels.rows import read_desk
 from drift.connection import WARNED_BEFORE, find_connection, warn_of_expiry
 from drift.notices import announce
 from errors import DriftError
@@ -48,18 +50,21 @@ async def _unused(
     if not secrets:
         return []
     try:
-        connection = await find_connection(tend(deployment, tenant))
+        context = tend(deployment, tenant)
+        connection = await find_connection(context)
+        channels = (await read_desk(context.store)).channels
     except DriftError as error:
         extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
         logger.error("secrets not tidied", extra=extra)  # noqa: TRY400 - the reason says it all
         return []
-    # A deleted tenant reads no Azure any more. Its fingerprint key goes with its rows.
+    # A deleted tenant reads no Azure any more and tells nobody. Its fingerprint key goes with its rows.
     alive = tenant.status is not TenantStatus.DELETED
     needed = {
-        CONNECTION: connection.secret_name if connection and alive else "",
-        FINGERPRINT: tenant.fingerprint_secret,
+        CONNECTION: {connection.secret_name} if connection and alive else set(),
+        CHANNEL: {channel.secret_name for channel in channels} if alive else set(),
+        FINGERPRINT: {tenant.fingerprint_secret},
     }
-    return [one for one in secrets if one.purpose in needed and one.name != needed[one.purpose]]
+    return [one for one in secrets if one.name not in needed.get(one.purpose, {one.name})]
 
 
 async def _tidy(

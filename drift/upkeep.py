@@ -21,6 +21,7 @@ import msgspec
 
 from drift import expiry
 from drift.backups.making import order_nightly
+from drift.channels.upkeep import tend_channels
 from drift.engine import findings as life
 from drift.expiry import Batch
 from drift.findings import Transition, commit, expired_findings
@@ -157,6 +158,12 @@ async def _warn(work: Work, _: str) -> Batch:
     return Batch(0)
 
 
+async def _tend(work: Work, _: str) -> Batch:
+    """Notices that wait too long are reminded of."""
+    await tend_channels(work.context, now=work.now)
+    return Batch(0)
+
+
 async def _renew(work: Work, after: str) -> Batch:
     return Batch(*await renew_page(work.context.store, after))
 
@@ -194,6 +201,7 @@ def _expire(kind: str, expire: Expire) -> Step:
 STEPS: Mapping[str, Step] = {
     "acceptances": _reopen,
     "secrets": _warn,
+    "channels": _tend,
     "renewed": _renew,
     "scans": _expire("scans", expiry.expire_scans),
     "notices": _expire("notices", expiry.expire_notices),
@@ -208,5 +216,7 @@ STEPS: Mapping[str, Step] = {
     "backup": _back_up,
 }
 REMOVED = tuple(
-    name for name in STEPS if name not in {"acceptances", "secrets", "renewed", "used", "backup"}
+    name
+    for name in STEPS
+    if name not in {"acceptances", "secrets", "channels", "renewed", "used", "backup"}
 )

@@ -59,6 +59,15 @@ param maximumInstanceCount int = 40
 @maxValue(1000000)
 param requestsPerMinute int = 1200
 
+@description('Where people reach the pages, for links in notices; empty: the name of the function app.')
+param siteUrl string = ''
+
+@description('Endpoint of Azure Communication Services, for mail channels that bring no access of their own; empty: none. The app identity needs a role there that may send mail.')
+param mailEndpoint string = ''
+
+@description('Address that such mail comes from.')
+param mailSender string = ''
+
 @description('What a caller gets who is not signed in: sign-in for people, or 401 on every path where only programs call.')
 @allowed(['RedirectToLoginPage', 'Return401'])
 param unauthenticatedAction string = 'RedirectToLoginPage'
@@ -199,6 +208,9 @@ module site 'app/site.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     requestsPerMinute: requestsPerMinute
+    siteUrl: siteUrl
+    mailEndpoint: mailEndpoint
+    mailSender: mailSender
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     storageName: storage.outputs.name
     deploymentContainerName: storage.outputs.deploymentContainerName

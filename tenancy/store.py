@@ -56,6 +56,8 @@ class Table(StrEnum):
     SCAN = "scan"
     FINDING = "finding"
     NOTICE = "notice"
+    CHANNEL = "channel"
+    DELIVERY = "delivery"
     AUDIT = "audit"
     USAGE = "usage"
     BACKUP = "backup"

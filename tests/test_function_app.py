@@ -162,6 +162,7 @@ def test_app_does_not_start_in_azure_where_anybody_could_say_who_they_are(
         "WEBSITE_AUTH_ENABLED": "True",
         "WEBSITE_AUTH_CLIENT_ID": "22222222-2222-4222-8222-222222222222",
         "DRIFT_DEVELOPMENT_SIGN_IN": "",
+        "DRIFT_DEVELOPMENT_CHANNELS": "",
     }
     start = run("import function_app", environment | azure | change)
     assert start.returncode == 1

@@ -54,6 +54,11 @@ def test_missing_storage_is_named() -> None:
         pytest.param({"WEBSITE_AUTH_ENABLED": ""}, "WEBSITE_AUTH_ENABLED", id="A01 absent"),
         ({"WEBSITE_AUTH_CLIENT_ID": ""}, "WEBSITE_AUTH_CLIENT_ID"),
         ({"DRIFT_DEVELOPMENT_SIGN_IN": "true"}, "DRIFT_DEVELOPMENT_SIGN_IN"),
+        pytest.param(
+            {"DRIFT_DEVELOPMENT_CHANNELS": "true"}, "DRIFT_DEVELOPMENT_CHANNELS", id="F01"
+        ),
+        ({"DRIFT_MAIL_ENDPOINT": "https://a.communication.azure.com"}, "DRIFT_MAIL_SENDER"),
+        ({"DRIFT_MAIL_SENDER": "drift@example.com"}, "DRIFT_MAIL_ENDPOINT"),
         ({"AZURE_AUTHORITY_HOST": "https://evil.example"}, "AZURE_AUTHORITY_HOST"),
         ({"DRIFT_ARM_ENDPOINT": "https://evil.example"}, "DRIFT_ARM_ENDPOINT"),
     ],

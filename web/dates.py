@@ -1,10 +1,12 @@
-"""Days that people type into forms."""
+"""Days that people type into forms, and spans that they choose."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
 from errors import Invalid
+
+SNOOZES = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week"}
 
 
 def end_of_day(text: str, *, field: str) -> datetime | None:
@@ -26,3 +28,10 @@ def day_of(moment: datetime) -> str:
 def day_in(now: datetime, days: int) -> str:
     """A day some days ahead, as a form's field has it."""
     return day_of(now + timedelta(days=days))
+
+
+def read_snooze(hours: str, now: datetime) -> datetime | None:
+    """The end of one of the offered snoozes, None for '', which ends one."""
+    if hours and hours not in SNOOZES:
+        raise Invalid("hours must be one of those offered.", field="hours")
+    return now + timedelta(hours=int(hours)) if hours else None

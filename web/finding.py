@@ -10,6 +10,8 @@ from fastapi.responses import Response
 
 from api.access import Now
 from api.shapes import RowKey
+from drift.channels.edits import snooze_finding
+from drift.channels.rows import find_snooze
 from drift.decisions import decide
 from drift.documents import load_sides
 from drift.engine.findings import ACTIVE, UNSETTLED, Finding, Status
@@ -50,6 +52,7 @@ async def get(tenant: Viewer, finding_id: RowKey, request: Request, now: Now) ->
     stored = await get_finding(tenant.store, finding_id)
     finding = stored.finding
     names = await names_by_id(tenant.store)
+    until = await find_snooze(tenant.store, finding_id)
     return render(
         request,
         "finding.html",
@@ -65,6 +68,8 @@ async def get(tenant: Viewer, finding_id: RowKey, request: Request, now: Now) ->
         may_ignore=finding.status in UNSETTLED,
         may_reopen=_may_reopen(finding),
         rule_until=dates.day_in(now, RULE_DAYS),
+        snoozed_until=until if until and until > now else None,
+        snoozes=dates.SNOOZES,
     )
 
 
@@ -95,6 +100,13 @@ async def post(tenant: Operator, finding_id: RowKey, form: TheForm, now: Now) ->
     """A decision about the finding as the page showed it."""
     decision, reason = read_decision(form.text("action"), form.text("reason"), form.text("until"))
     await decide(tenant, finding_id, decision, etag=form.etag(), reason=reason, now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/findings/{finding_id}")
+
+
+@router.post("/snooze")
+async def post_snooze(tenant: Operator, finding_id: RowKey, form: TheForm, now: Now) -> Response:
+    """Notices of it are held for a while; the finding stays as it is."""
+    await snooze_finding(tenant, finding_id, dates.read_snooze(form.text("hours"), now), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/findings/{finding_id}")
 
 

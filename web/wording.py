@@ -11,10 +11,12 @@ from typing import Any
 from markupsafe import Markup
 
 from drift.backups.jobs import JobStatus
+from drift.channels.model import Cadence, ChannelKind
+from drift.channels.rows import Outcome
 from drift.engine.findings import Status
 from drift.engine.model import ChangeKind, Json, Severity
 from drift.engine.pointers import unescape
-from drift.engine.severities import find
+from drift.engine.severities import title_of
 from drift.scans import ScanStatus
 from drift.standing import State
 from tenancy.connections import ConnectionKind
@@ -89,20 +91,64 @@ SETTING_NAMES: Mapping[str, str] = {
     "retention": "How long things are kept",
     "fourEyes": "Four eyes",
 }
-# What a finding is about when no rule has a title for it.
-PLAIN_TITLES: Mapping[ChangeKind, str] = {
-    ChangeKind.ADDED: "A resource that the baseline does not have",
-    ChangeKind.REMOVED: "A resource of the baseline is gone",
-    ChangeKind.MODIFIED: "A property differs from the baseline",
+CHANNEL_NAMES: Mapping[ChannelKind, str] = {
+    ChannelKind.TEAMS: "Microsoft Teams",
+    ChannelKind.SLACK: "Slack",
+    ChannelKind.SMTP: "E-mail by your mail server",
+    ChannelKind.AZURE_MAIL: "E-mail by Azure Communication Services",
+    ChannelKind.PAGERDUTY: "PagerDuty",
+    ChannelKind.OPSGENIE: "Opsgenie",
+    ChannelKind.WEBHOOK: "Webhook",
+    ChannelKind.EVENT_GRID: "Azure Event Grid",
+}
+CHANNEL_HINTS: Mapping[ChannelKind, str] = {
+    ChannelKind.TEAMS: "The address of a workflow that posts to a channel when a webhook request is received.",
+    ChannelKind.SLACK: "The address of an incoming webhook of a Slack app.",
+    ChannelKind.SMTP: "With STARTTLS or TLS, and a sign-in where your server wants one.",
+    ChannelKind.AZURE_MAIL: "A verified sender of your own resource, or the mail of this deployment.",
+    ChannelKind.PAGERDUTY: "An alert for each incident, resolved when its findings are.",
+    ChannelKind.OPSGENIE: "An alert for each incident, closed when its findings are.",
+    ChannelKind.WEBHOOK: "CloudEvents 1.0, signed as Standard Webhooks.",
+    ChannelKind.EVENT_GRID: "A custom topic with the CloudEvents schema.",
+}
+KEY_NAMES: Mapping[ChannelKind, str] = {
+    ChannelKind.AZURE_MAIL: "Connection string",
+    ChannelKind.PAGERDUTY: "Routing key",
+    ChannelKind.OPSGENIE: "API key",
+    ChannelKind.EVENT_GRID: "Access key",
+}
+CADENCE_NAMES: Mapping[Cadence, str] = {
+    Cadence.IMMEDIATE: "at once",
+    Cadence.HOURLY: "hourly digest",
+    Cadence.DAILY: "daily digest",
+    Cadence.WEEKLY: "weekly digest",
+}
+OUTCOME_NAMES: Mapping[Outcome, str] = {
+    Outcome.HELD: "held",
+    Outcome.QUEUED: "on its way",
+    Outcome.DELIVERED: "delivered",
+    Outcome.FAILED: "failed",
+    Outcome.BUNDLED: "in a digest",
+    Outcome.SKIPPED: "not sent",
+}
+OUTCOME_MARKS: Mapping[Outcome, str] = {
+    Outcome.HELD: "‖",
+    Outcome.QUEUED: "…",
+    Outcome.DELIVERED: "✓",
+    Outcome.FAILED: "✕",
+    Outcome.BUNDLED: "✓",
+    Outcome.SKIPPED: "—",
+}
+OUTCOME_CLASSES: Mapping[Outcome, str] = {
+    Outcome.HELD: "low",
+    Outcome.QUEUED: "low",
+    Outcome.DELIVERED: "ok",
+    Outcome.FAILED: "failed",
+    Outcome.BUNDLED: "ok",
+    Outcome.SKIPPED: "unknown",
 }
 _NAMED = re.compile(r"\[\w*=([^,\]]+)\]")  # an item that one member identifies
 _STEPS: tuple[tuple[int, str], ...] = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
-
-
-def title_of(rule: str, kind: ChangeKind) -> str:
-    """What is so now, in one sentence."""
-    known = find(rule)
-    return known.title if known else PLAIN_TITLES[kind]
 
 
 def span(length: timedelta) -> str:
@@ -243,9 +289,16 @@ FILTERS: dict[str, Callable[..., Any]] = {
 }
 WORDS: dict[str, Any] = {
     "ALLOWANCE_NAMES": ALLOWANCE_NAMES,
+    "CADENCE_NAMES": CADENCE_NAMES,
+    "CHANNEL_HINTS": CHANNEL_HINTS,
+    "CHANNEL_NAMES": CHANNEL_NAMES,
     "CONNECTION_NAMES": CONNECTION_NAMES,
     "JOB_MARKS": JOB_MARKS,
+    "KEY_NAMES": KEY_NAMES,
     "KIND_MARKS": KIND_MARKS,
+    "OUTCOME_CLASSES": OUTCOME_CLASSES,
+    "OUTCOME_MARKS": OUTCOME_MARKS,
+    "OUTCOME_NAMES": OUTCOME_NAMES,
     "SCAN_MARKS": SCAN_MARKS,
     "SETTING_NAMES": SETTING_NAMES,
     "SEVERITIES": tuple(Severity),

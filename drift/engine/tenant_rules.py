@@ -65,7 +65,7 @@ class TenantRule:
             and _like(self.resource_type, difference.resource_type)
             and _like(self.actor, facts.actor)
             and _like(self.resource_group, _resource_group(difference.resource_id))
-            and _has_tag(self.tag, facts.tags)
+            and has_tag(self.tag, facts.tags)
             and self._is_at(difference.resource_id, change.path)
         )
 
@@ -127,7 +127,7 @@ def _resource_group(resource_id: str) -> str:
     return segments[folded.index("resourcegroups") + 1]
 
 
-def _has_tag(pattern: str, tags: Mapping[str, str]) -> bool:
+def has_tag(pattern: str, tags: Mapping[str, str]) -> bool:
     if not pattern:
         return True
     name, divider, value = pattern.partition("=")

@@ -29,6 +29,15 @@ param maximumInstanceCount int
 @maxValue(1000000)
 param requestsPerMinute int
 
+@description('Where people reach the pages, for links in notices; empty: the name of the function app.')
+param siteUrl string
+
+@description('Endpoint of Azure Communication Services, for mail channels that bring no access of their own; empty: none. The app identity needs a role there that may send mail.')
+param mailEndpoint string
+
+@description('Address that such mail comes from.')
+param mailSender string
+
 @description('Subnet the app sends from; empty for none.')
 param subnetId string
 
@@ -161,9 +170,12 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
       DRIFT_ARM_ENDPOINT: environment().resourceManager
       DRIFT_BLOB_ENDPOINT: storage.properties.primaryEndpoints.blob
       DRIFT_KEY_VAULT_URL: vaultUri
+      DRIFT_MAIL_ENDPOINT: mailEndpoint
+      DRIFT_MAIL_SENDER: mailSender
       DRIFT_PLATFORM_DIRECTORY_ID: platformDirectoryId
       DRIFT_QUEUE_ENDPOINT: storage.properties.primaryEndpoints.queue
       DRIFT_REQUESTS_PER_MINUTE: string(requestsPerMinute)
+      DRIFT_SITE_URL: siteUrl
       DRIFT_TABLE_ENDPOINT: storage.properties.primaryEndpoints.table
     }
   }

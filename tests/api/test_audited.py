@@ -14,7 +14,7 @@ import pytest
 
 from dev.demo.client import Product, principal_header
 from tenancy.deployment import Deployment
-from tests.api import access_changes, content_changes
+from tests.api import access_changes, channel_changes, content_changes
 from tests.api.desk import RECIPES, Desk, Route
 from tests.api.members import Sign, add, body
 from tests.api.uploads import Uploader
@@ -52,7 +52,11 @@ async def test_every_route_that_changes_something_is_called_here(url: str) -> No
     assert unsafe == RECIPES.keys() | CHANGES_NOTHING.keys()
 
 
-__all__ = ["access_changes", "content_changes"]  # imported for the calls that they register
+__all__ = [
+    "access_changes",
+    "channel_changes",
+    "content_changes",
+]  # imported for the calls that they register
 AREAS: dict[str, list[Route]] = {}
 for _method, _path in RECIPES:
     AREAS.setdefault(_path.split("/")[2], []).append((_method, _path))

@@ -18,6 +18,7 @@ from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product, principal_header
 from drift.engine.model import resource_key
 from tenancy.deployment import Deployment
+from tests.api.channel_changes import CHANNEL, WINDOW
 from tests.api.content_changes import change_settings, rule
 from tests.api.desk import Desk
 from tests.api.members import Sign, add, body
@@ -187,6 +188,10 @@ async def desk(
             headers={"If-Match": asked["etag"]},
         )
         await made.make("/api/rules", rule())
+        channel = await made.make("/api/channels", CHANNEL)
+        for _ in range(2):
+            await made.make(f"/api/channels/{channel['id']}/test")
+        await made.make("/api/maintenance-windows", WINDOW)
         await made.make("/api/scans")
         await made.make("/api/invitations", {"name": "Gus", "role": "viewer"})
         await platform.post("/api/tenants", json=(await new_organisation()).tenant_body())
@@ -199,6 +204,8 @@ async def path_with_ids(desk: Desk, path: str) -> str:
     other, one = (await desk.admin.get("/api/baselines")).json()["value"]
     key = resource_key(desk.uploader.document("a")["id"])
     path = path.replace("{baseline_id}", one["id"]).replace("{key}", key)
+    channel = (await desk.admin.get("/api/channels")).json()["value"][0]
+    path = path.replace("{channel_id}", channel["id"])
     assert "{" not in path
     return f"{path}?to={other['id']}" if path.endswith("diff") else path
 

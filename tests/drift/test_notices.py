@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drift import consumers
-from drift.engine.findings import Event
-from drift.findings import outbox
+from drift import consumers, notices
+from drift.engine.findings import Event, Evidence, Observation, advance
+from drift.engine.model import Change, ChangeKind, Severity, resource_key
+from drift.findings import Transition, commit, outbox
 from drift.notices import publish
 from settings import Settings
 from tenancy.access import serve
 from tenancy.deployment import Deployment
+from tenancy.ids import SubscriptionId
 from tenancy.queues import Queue, Queues
 
 CORRELATION = "5f2a1c1e-94a5-4a4c-8d0b-0c8c4f1c5a01"
@@ -196,3 +198,38 @@ async def test_what_the_same_scan_finds_later_is_told_too(tenant, dying):
     assert sorted(told) == sorted([item["id"], "opened"] for item in await tenant.findings())
     assert len(told) == 2
     assert {notice["incident"] for notice in await tenant.notices()} == {CORRELATION}
+
+
+async def test_incident_of_very_many_findings_is_told_whole(tenant, monkeypatch):
+    """More than one property of a row holds; and what no row would hold is told by several."""
+    monkeypatch.setattr(notices, "MOST_EVENTS", 800)
+    context = await serve(tenant.host.deployment, tenant.tenant_id)
+    now, subscription = datetime.now(UTC), SubscriptionId(tenant.subscription_id)
+    found = [finding_of(tenant, f"r{number}", now) for number in range(810)]
+    await commit(context.store, subscription, "many", found)
+    await publish(context, subscription, now=now)
+    assert await tenant.host.drain() == []
+    told = await tenant.notices()
+    assert sorted(len(one["events"]) for one in told) == [10, 800]
+    assert {one["outcome"] for one in told} == {"delivered"}
+    ids = {event[0] for one in told for event in one["events"]}
+    assert ids == {one.finding.finding_id for one in found}
+
+
+def finding_of(tenant, name, now):
+    """A new finding of a made-up resource, as a scan commits it."""
+    resource_id = f"{tenant.group}/providers/a/b/{name}"
+    seen = Observation(
+        subscription_id=tenant.subscription_id,
+        key=resource_key(resource_id),
+        resource_id=resource_id,
+        resource_type="a/b",
+        kind=ChangeKind.MODIFIED,
+        changes=(Change("/x", ChangeKind.MODIFIED, 1, 2, Severity.HIGH),),
+        severity=Severity.HIGH,
+        baseline_digest="base",
+        current_digest="now",
+        evidence=Evidence.CONFIRMED,
+    )
+    step = advance(None, seen, now=now, baseline_id="none")
+    return Transition(step.finding, "", step.event)

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drift import rotation
+from drift.channels.rows import read_desk
 from drift.rotation import GRACE, KEPT_DISABLED, ORPHANED, tidy_secrets
 from drift.upkeep import keep
-from errors import Unavailable
+from errors import NotFound, Unavailable
 from tenancy.access import serve
 from tenancy.ids import TenantId
 
@@ -109,13 +110,20 @@ async def test_secret_of_a_crash_is_found_by_its_tags(new_tenant):
     tenant = await new_tenant()
     context = await serve(tenant.host.deployment, tenant.tenant_id)
     orphan = await context.vault.keep("connection", "never pointed at")
-    channel = await context.vault.keep("channel", "of a purpose that is not known here")
+    foreign = await context.vault.keep("elsewhere", "of a purpose that is not known here")
+    lost = await context.vault.keep("channel", "of no channel")
+    given = {"name": "pager", "kind": "pagerduty", "target": {"key": "routing"}}
+    await tenant.api.request("POST", "/api/channels", given)
+    (kept_channel,) = (await read_desk(context.store)).channels
     used = await current(tenant)
     await tidy(tenant, ORPHANED - SECOND)
     assert set(await kept(tenant)) == {orphan, used}
     await tidy(tenant, ORPHANED + SECOND)
     assert set(await kept(tenant)) == {used}
-    assert await context.vault.read(channel) == "of a purpose that is not known here"
+    assert await context.vault.read(foreign) == "of a purpose that is not known here"
+    assert "routing" in await context.vault.read(kept_channel.secret_name)
+    with pytest.raises(NotFound):
+        await context.vault.read(lost)
     assert await context.fingerprint_key()
 
 

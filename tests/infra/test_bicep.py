@@ -42,6 +42,7 @@ NEVER_IN_AZURE = {
     "DRIFT_STORAGE_CONNECTION_STRING",
     "DRIFT_DEVELOPMENT_SIGN_IN",
     "DRIFT_DEVELOPMENT_PEOPLE",
+    "DRIFT_DEVELOPMENT_CHANNELS",
 }
 SECRET_WORDS = re.compile(r"secret|password|listKeys|\bkeys?\b|connectionString|sas\b|token", re.I)
 

@@ -11,7 +11,7 @@ import re
 import uuid
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,14 +24,23 @@ from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from dev.demo.client import principal_header
+from drift.channels.rows import (
+    Delivery,
+    Outcome,
+    get_delivery,
+    insert_delivery,
+    save_delivery,
+)
+from drift.channels.stories import tell
 from drift.engine.packing import unpack
+from drift.findings import get_finding
 from drift.notices import announce
 from tenancy.access import serve
 from tenancy.blobs import container_of
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.rows import join_binary
-from tenancy.store import Table
+from tenancy.store import Table, TenantStore
 from tenancy.tenants import PLATFORM
 from tenancy.usage import PREFIX
 from tests.api.members import header_of
@@ -217,6 +226,7 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     for role in ("viewer", "operator", "application"):
         planted.people[role] = await _add_user(planted, role)
     context = await serve(deployment, TenantId(planted.tenant_id))
+    planted.ids["delivery_id"] = await log_delivery(context.store, planted)
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
     planted.ids |= await keep_copies(watched)
@@ -237,6 +247,19 @@ async def keep_copies(watched: Watched) -> dict[str, str]:
         "export_id": (await watched.api.request("POST", "/api/export"))["id"],
     }
     assert await watched.host.drain() == []
+    return made
+
+
+async def log_delivery(store: TenantStore, planted: Planted) -> str:
+    """A delivery that is over, and told of a finding."""
+    now, channel_id = datetime.now(UTC), planted.ids["channel_id"]
+    finding = (await get_finding(store, planted.ids["finding_id"])).finding
+    story = tell([(finding, "opened")], subscription=planted.canary, incident="", left=0)
+    made = f"{channel_id}.9999999999999999-canary"
+    over = Delivery(made, channel_id, story, (), now, now, Outcome.QUEUED, reason=planted.canary)
+    await insert_delivery(store, over)
+    stored = await get_delivery(store, made)
+    await save_delivery(store, replace(over, outcome=Outcome.DELIVERED), etag=stored.etag)
     return made
 
 
@@ -272,8 +295,15 @@ async def renew(planted: Planted) -> None:
     upload = {"source": "upload", "activate": False, "name": canary, "note": canary}
     user = {"directoryId": planted.ids["directory_id"], "objectId": str(uuid.uuid4())}
     invitation = {"name": canary, "role": "viewer"}
+    # On this machine and refusing connections: what a test of it is sent goes nowhere.
+    target = {"url": f"https://localhost:1/{canary}", "key": f"routing-{canary}"}
+    channel = {"name": canary, "kind": "pagerduty", "target": target, "events": ["resolved"]}
+    window = {"startsAt": "2099-01-01T00:00:00Z", "endsAt": "2099-01-02T00:00:00Z"}
+    window |= {"name": canary, "deployers": [canary]}
     ids = planted.ids
     ids["new_id"] = str(uuid.uuid4())
+    ids["channel_id"] = (await api.request("POST", "/api/channels", channel))["id"]
+    ids["window_id"] = (await api.request("POST", "/api/maintenance-windows", window))["id"]
     ids["rule_id"] = (await api.request("POST", "/api/rules", rule))["id"]
     ids["baseline_id"] = (await watched.capture(resources=resources, **upload))["id"]
     user |= {"name": canary, "role": "viewer"}

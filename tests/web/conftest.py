@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from dev.browser import ADVICE, ARGUMENTS, find_browser
 from dev.demo.client import principal_header
@@ -29,6 +29,11 @@ __all__ = ["calm", "host", "new_tenant", "tables", "tenant"]  # fixtures of whol
 
 SECONDS = 30  # that a page may take on a busy machine
 OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(autouse=True)
+def patient() -> None:
+    expect.set_options(timeout=SECONDS * 1000)
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ async def lived_in(drifted: Watched) -> Watched:
     await drifted.capture(name=PAYLOAD, activate=False)
     rule = {"action": "ignore", "path": "/tags/*", "actor": "nobody", "reason": PAYLOAD}
     await drifted.api.request("POST", "/api/rules", {**rule, "expiresAt": "2099-01-01T00:00:00Z"})
+    await add_channels(drifted)
     first, *_ = await drifted.findings("?severity=high&status=open")
     await drifted.decide(first, "acknowledge", reason=PAYLOAD)
     await keep_copies(drifted)
@@ -53,6 +54,19 @@ async def keep_copies(tenant: Watched) -> None:
     assert await tenant.host.drain() == []
 
 
+async def add_channels(tenant: Watched) -> None:
+    """One that failed, one that is disabled, and a window; each with as odd a name as there may be."""
+    target = {"url": "https://localhost:1/x", "key": "routing"}
+    channel = {"name": PAYLOAD, "kind": "pagerduty", "target": target, "tag": PAYLOAD}
+    await tenant.api.request("POST", "/api/channels", channel | {"name": "off", "enabled": False})
+    made = await tenant.api.request("POST", "/api/channels", channel)
+    await tenant.api.request("POST", f"/api/channels/{made['id']}/test")
+    await tenant.host.drain()
+    window: dict[str, Any] = {"startsAt": "2099-01-01T00:00:00Z", "endsAt": "2099-01-02T00:00:00Z"}
+    window |= {"name": PAYLOAD, "deployers": [PAYLOAD]}
+    await tenant.api.request("POST", "/api/maintenance-windows", window)
+
+
 async def addresses(tenant: Watched) -> dict[str, str]:
     home = f"/t/{tenant.tenant_id}"
     finding, *_ = await tenant.findings("?severity=high")
@@ -61,6 +75,8 @@ async def addresses(tenant: Watched) -> dict[str, str]:
     scan = (await tenant.api.request("GET", "/api/scans"))["value"][0]
     (rule,) = (await tenant.api.request("GET", "/api/rules"))["value"]
     newest, oldest = (one["id"] for one in baselines)
+    channels = (await tenant.api.request("GET", "/api/channels"))["value"]
+    channel = next(one["id"] for one in channels if one["name"] == PAYLOAD)
     return {
         "home": "/?all",
         "overview": f"{home}/",
@@ -79,6 +95,10 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "comparison": f"{home}/baselines/{oldest}/compare?to={newest}",
         "rules": f"{home}/rules",
         "rule": f"{home}/rules/{rule['id']}",
+        "channels": f"{home}/channels",
+        "channel": f"{home}/channels/{channel}",
+        "new channel": f"{home}/channels/new?kind=smtp",
+        "new webhook": f"{home}/channels/new?kind=webhook",
         "settings": f"{home}/settings",
         "history of the settings": f"{home}/settings/history",
         "users": f"{home}/users",
@@ -162,6 +182,8 @@ async def test_g05_what_somebody_typed_is_text_and_fits_a_phone(
         "baseline",
         "comparison",
         "rules",
+        "channels",
+        "channel",
         "users",
         "audit",
     }

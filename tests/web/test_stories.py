@@ -6,18 +6,12 @@ import json
 import uuid
 from typing import Any
 
-import pytest
 from playwright.async_api import expect
 
 from dev.demo.client import principal_header
 from tests.drift.watched import Watched
-from tests.web.conftest import SECONDS, OpenPage
+from tests.web.conftest import OpenPage
 from tests.web.operators import operator_header
-
-
-@pytest.fixture(autouse=True)
-def patient() -> None:
-    expect.set_options(timeout=SECONDS * 1000)
 
 
 async def test_find_understand_and_accept(drifted: Watched, open_page: OpenPage) -> None:
