@@ -23,6 +23,8 @@ AREAS = (
     "baselines",
     "scans",
     "findings",
+    "export",
+    "report",
     "resources",
     "notices",
     "rules",

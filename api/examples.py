@@ -165,6 +165,24 @@ MEMBERS: dict[str, Any] = {
     "UserView.id": KEY + KEY[:8],
     "UserView.name": "Olga",
 }
+# Of exports, by form.
+EXPORTS: dict[str, Any] = {
+    "csv": f"severity,status,change,title,resourceId,...\r\nhigh,open,modified,Reachable,{RESOURCE},...\r\n",
+    "json": {
+        "schemaVersion": 1,
+        "generatedAt": TIME,
+        "title": "contoso",
+        "tenantId": GUID,
+        "filters": {"severity": "high"},
+        "complete": True,
+        "subscriptions": [
+            {"id": GUID, "name": "shop", "state": "drifted", "reason": "", "readAt": TIME}
+        ],
+        "findings": [],
+    },
+    "sarif": '{"$schema": "...", "version": "2.1.0", "runs": [{"results": []}]}',
+    "junit": '<?xml version="1.0" encoding="UTF-8"?><testsuites></testsuites>',
+}
 NO_EXAMPLE = "…"  # a text whose name is not above; a test finds it
 _SIMPLE: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "string": NO_EXAMPLE}
 

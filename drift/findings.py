@@ -15,11 +15,20 @@ import msgspec
 
 from drift.engine.findings import Event, Finding
 from drift.engine.model import Change, Json
-from drift.summaries import Tally, index_operations, read_tally, tally_operation
+from drift.filters import Wanted, summarise
+from drift.summaries import Tally, index_operations, read_finding, read_tally, tally_operation
 from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value, join_binary, split_binary, weigh
-from tenancy.store import TRANSACTION_BYTES, TRANSACTION_LIMIT, Operation, Table, TenantStore, Write
+from tenancy.store import (
+    PAGE_LIMIT,
+    TRANSACTION_BYTES,
+    TRANSACTION_LIMIT,
+    Operation,
+    Table,
+    TenantStore,
+    Write,
+)
 
 _FINDING, _OUTBOX = "f.", "o."
 LARGEST_VALUE = 2_000  # bytes of JSON; a longer before or after is cut, the snapshots have it whole
@@ -57,32 +66,6 @@ class Transition:
 class Stored:
     finding: Finding
     etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of findings is narrowed to. Empty members let everything pass."""
-
-    statuses: frozenset[str] = frozenset()
-    severities: frozenset[str] = frozenset()
-    resource_type: str = ""  # lower case
-    resource: str = ""  # part of the resource id, lower case
-    incident: str = ""  # correlation id, lower case
-    since: datetime | None = None  # last seen to change at or after
-
-    def passes(self, row: Row) -> bool:
-        values = row.values
-        if self.statuses and values["status"] not in self.statuses:
-            return False
-        if self.severities and values["severity"] not in self.severities:
-            return False
-        if self.resource_type and values["resource_type"] != self.resource_type:
-            return False
-        if self.incident and values.get("incident") != self.incident:
-            return False
-        if self.resource and self.resource not in values["resource_id"].lower():
-            return False
-        return self.since is None or values["last_seen"] >= self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +108,38 @@ async def get_finding(store: TenantStore, finding_id: str) -> Stored:
 
 
 async def page_findings(
-    store: TenantStore, wanted: Filter, *, subscription_id: str = "", after: str, limit: int
+    store: TenantStore, wanted: Wanted, *, after: str, limit: int
 ) -> tuple[list[Stored], str]:
-    """Up to `limit` findings that pass the filter, in order of subscription and resource key."""
-    prefix = f"{_FINDING}{subscription_id}." if subscription_id else _FINDING
+    """Up to `limit` findings that pass the filter, in order of subscription and resource key, and where to go on.
+
+    A filter that meets little gives short pages: no more than one page of storage is looked through for one of ours.
+    """
+    narrow = wanted != Wanted(subscription_id=wanted.subscription_id)
+    rows, cursor = await store.page(
+        Table.FINDING, prefix=_range(wanted), after=after, limit=PAGE_LIMIT if narrow else limit
+    )
     found: list[Stored] = []
-    async for row in store.rows(Table.FINDING, prefix=prefix, after=after):
-        if not wanted.passes(row):
+    for row in rows:
+        stored = _read(row)
+        if not wanted.passes(summarise(stored.finding)):
             continue
         if len(found) == limit:
             return found, _FINDING + found[-1].finding.finding_id
-        found.append(_read(row))
-    return found, ""
+        found.append(stored)
+    return found, cursor
+
+
+async def every_finding(store: TenantStore, wanted: Wanted) -> AsyncIterator[Finding]:
+    """All findings that pass, in the same order, a page of storage at a time."""
+    async for row in store.rows(Table.FINDING, prefix=_range(wanted)):
+        finding = read_finding(row)
+        if wanted.passes(summarise(finding)):
+            yield finding
+
+
+def _range(wanted: Wanted) -> str:
+    of = wanted.subscription_id
+    return f"{_FINDING}{of}." if of else _FINDING
 
 
 async def save_finding(store: TenantStore, before: Stored, finding: Finding, *, etag: str) -> str:
@@ -244,7 +247,7 @@ def _short_value(value: Json) -> Json:
 
 
 def _operations(transition: Transition) -> list[Operation]:
-    """The finding and its summary."""
+    """The finding and its summaries."""
     key = _FINDING + transition.finding.finding_id
     values = _values(transition.finding)
     write = Operation(Write.INSERT, key, values)
@@ -286,4 +289,4 @@ def _values(finding: Finding) -> dict[str, Value]:
 
 
 def _read(row: Row) -> Stored:
-    return Stored(msgspec.json.decode(join_binary(row.values), type=Finding), row.etag)
+    return Stored(read_finding(row), row.etag)

@@ -26,6 +26,7 @@ ADAPTER_MODULES = {
     "drift.arm",
     "drift.attribution",
     "drift.collect",
+    "drift.filters",
     "drift.findings",
     "drift.history",
     "drift.lease",

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from drift.engine.findings import Status
 from drift.engine.model import ChangeKind, Json, Severity
 from drift.engine.pointers import unescape
-from drift.engine.severities import find
+from drift.engine.severities import title_of
 from drift.scans import ScanStatus
 from drift.standing import State
 from tenancy.connections import ConnectionKind
@@ -74,20 +74,8 @@ SETTING_NAMES: Mapping[str, str] = {
     "retentionDays": "Days that things are kept",
     "fourEyes": "Four eyes",
 }
-# What a finding is about when no rule has a title for it.
-PLAIN_TITLES: Mapping[ChangeKind, str] = {
-    ChangeKind.ADDED: "A resource that the baseline does not have",
-    ChangeKind.REMOVED: "A resource of the baseline is gone",
-    ChangeKind.MODIFIED: "A property differs from the baseline",
-}
 _NAMED = re.compile(r"\[\w*=([^,\]]+)\]")  # an item that one member identifies
 _STEPS: tuple[tuple[int, str], ...] = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
-
-
-def title_of(rule: str, kind: ChangeKind) -> str:
-    """What is so now, in one sentence."""
-    known = find(rule)
-    return known.title if known else PLAIN_TITLES[kind]
 
 
 def span(length: timedelta) -> str:

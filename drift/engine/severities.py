@@ -25,6 +25,11 @@ from errors import NotFound
 
 FOLDER = Path(__file__).parent / "severity"
 CLOSED = "-closed"
+PLAIN_TITLES = {  # where no rule has one
+    ChangeKind.ADDED: "A resource that the baseline does not have",
+    ChangeKind.REMOVED: "A resource of the baseline is gone",
+    ChangeKind.MODIFIED: "A property differs from the baseline",
+}
 
 
 class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +119,12 @@ def describe(rule_id: str) -> BuiltInRule:
 
 def find(rule_id: str) -> BuiltInRule | None:
     return _by_id().get(rule_id)
+
+
+def title_of(rule_id: str, kind: ChangeKind) -> str:
+    """What is so now, in one sentence, also where no built-in rule has a say."""
+    known = find(rule_id)
+    return known.title if known else PLAIN_TITLES[kind]
 
 
 @cache
