@@ -25,6 +25,7 @@ AREAS = (
     "findings",
     "export",
     "report",
+    "status",
     "resources",
     "notices",
     "rules",

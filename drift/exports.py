@@ -107,7 +107,7 @@ class Junit:
         self._about = about
 
     def head(self) -> bytes:
-        name = _attribute(self._about.title)
+        name = xml_attribute(self._about.title)
         pieces = [
             '<?xml version="1.0" encoding="UTF-8"?>\n',
             f"<testsuites>\n<testsuite name={name}>\n",
@@ -118,7 +118,7 @@ class Junit:
     def add(self, entry: Entry) -> bytes:
         subscription = self._about.name_of(entry.subscription_id)
         name = f"{entry.resource_id}: {entry.title}"
-        head = f"<testcase classname={_attribute(subscription)} name={_attribute(name)}>"
+        head = f"<testcase classname={xml_attribute(subscription)} name={xml_attribute(name)}>"
         return f"{head}{_verdict(entry)}</testcase>\n".encode()
 
     def tail(self) -> bytes:
@@ -240,8 +240,8 @@ def _change(change: Change) -> dict[str, Any]:
 
 def _case(scope: Scope) -> str:
     """How much of a subscription is known: the case that fails when nobody could look."""
-    head = f"<testcase classname={_attribute(scope.name)} name={_attribute('is known')}>"
-    wrong = f"<error message={_attribute(scope.reason)}/>" if scope.unknown else ""
+    head = f"<testcase classname={xml_attribute(scope.name)} name={xml_attribute('is known')}>"
+    wrong = f"<error message={xml_attribute(scope.reason)}/>" if scope.unknown else ""
     return f"{head}{wrong}</testcase>\n"
 
 
@@ -251,16 +251,17 @@ def _verdict(entry: Entry) -> str:
         return ""
     if not entry.unsettled:
         said = f"{entry.status}: {entry.reason}" if entry.reason else entry.status
-        return f"<skipped message={_attribute(said)}/>"
+        return f"<skipped message={xml_attribute(said)}/>"
     text = f"{worst.path or '(resource)'}: {as_text(worst.before)} -> {as_text(worst.after)}"
     message = f"{entry.severity}: {entry.title}"
     return (
-        f"<failure type={_attribute(entry.severity)} message={_attribute(message)}>"
+        f"<failure type={xml_attribute(entry.severity)} message={xml_attribute(message)}>"
         f"{escape(_legal(text))}</failure>"
     )
 
 
-def _attribute(text: str) -> str:
+def xml_attribute(text: str) -> str:
+    """The text as an attribute's value, quotes included."""
     return quoteattr(_legal(text))
 
 

@@ -109,13 +109,13 @@ FORMATS = {"text": write_text, "json": write_json, "sarif": write_sarif}
 
 
 def _paragraph(found: Found) -> Iterator[str]:
-    yield f"{found.severity:<13} {found.kind:<8} {_plain(found.resource_id)}"
+    yield f"{found.severity:<13} {found.kind:<8} {plain(found.resource_id)}"
     for change in sorted(found.changes, key=lambda change: -change.severity.rank):
         rule = find(change.rule)
         why = change.note or (rule.title if rule else f"set by rule {change.rule}")
         values = "" if not change.path else f" {_values(change)}"
-        yield f"  {_SIGNS[change.kind]} {_plain(change.path or '(resource)')}{values}"
-        yield f"      {change.severity}: {_plain(why)}"
+        yield f"  {_SIGNS[change.kind]} {plain(change.path or '(resource)')}{values}"
+        yield f"      {change.severity}: {plain(why)}"
 
 
 def _values(change: Change) -> str:
@@ -129,11 +129,11 @@ def _values(change: Change) -> str:
 
 
 def _short(value: Json) -> str:
-    text = _plain(msgspec.json.encode(value).decode())
+    text = plain(msgspec.json.encode(value).decode())
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Values are anybody's text: nothing in them may steer a terminal."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from drift.engine.findings import Status
+from drift.engine.model import Severity
 from drift.entries import About, Entry, Scope, entry_of
 from drift.exports import KINDS
 from drift.filters import Wanted
@@ -76,10 +77,14 @@ async def make_report(context: TenantContext, *, now: datetime) -> Report:
 
 
 def report_of_files(
-    about: About, entries: Iterable[Entry], severities: Mapping[str, int], comparison: Comparison
+    about: About,
+    entries: Iterable[Entry],
+    severities: Mapping[Severity, int],
+    comparison: Comparison,
 ) -> Report:
     """The same of what two files differ in."""
-    report = Report(about, Worst(), Worst(), severities, comparison=comparison)
+    counts = {severity.value: number for severity, number in severities.items()}
+    report = Report(about, Worst(), Worst(), counts, comparison=comparison)
     for entry in entries:
         _sort_in(report, entry)
     return report

@@ -41,6 +41,7 @@ AZURE_IMPORTS = {
     "function_app": {"azure.functions"},
     "drift.arm": {"azure.core", "azure.mgmt.core"},
     "drift.connection": {"azure.core"},
+    "drift.remote": {"aiohttp", "azure.core", "azure.identity"},
     "tenancy.access": {"azure.core"},
     "tenancy.claims": {"azure.core", "azure.data.tables"},
     "tenancy.connections": {"azure.core", "azure.identity"},
