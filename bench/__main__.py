@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.documents import RECORDED, make_documents
 from bench.figures import Figure, compare_peers, measure_packing, measure_speed
+from bench.lists import measure_lists
 from bench.memory import measure_memory
 from bench.scans import measure_scans
 from bench.start import measure_start
@@ -21,13 +22,13 @@ def main() -> int:
     recorded = options.documents or (RECORDED if RECORDED.exists() else None)
     _tell(f"{options.count} documents, {'recorded ones' if recorded else 'made up'}")
     missed = False
-    for figure in _measure(options.count, options.scanned, recorded):
+    for figure in _measure(options.count, options.scanned, options.findings, recorded):
         missed |= not figure.ok
         print(json.dumps(figure.as_json()), flush=True)
     return int(missed)
 
 
-def _measure(count: int, scanned: int, recorded: Path | None) -> Iterator[Figure]:
+def _measure(count: int, scanned: int, findings: int, recorded: Path | None) -> Iterator[Figure]:
     yield from measure_start()
     documents = make_documents(count, recorded)
     work = make_work(documents)
@@ -39,6 +40,7 @@ def _measure(count: int, scanned: int, recorded: Path | None) -> Iterator[Figure
     yield from compare_peers(work, seconds / count)
     yield from measure_packing(documents)
     yield measure_memory(work, copies=10)
+    yield from measure_lists(findings)
     yield from measure_scans(scanned, recorded)
 
 
@@ -47,6 +49,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=10_000, help="documents (default 10000)")
     parser.add_argument(
         "--scanned", type=int, default=100_000, help="resources of a scan (default 100000)"
+    )
+    parser.add_argument(
+        "--findings", type=int, default=10_000, help="of the tenant whose pages are measured"
     )
     parser.add_argument("--documents", type=Path, help="JSON Lines of ARM documents, gzipped")
     return parser.parse_args()

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +79,8 @@ def measure_scans(count: int, recorded: Path | None) -> Iterator[Figure]:
 
 async def _measure(stack: LocalStack, count: int, recorded: Path | None) -> tuple[Cost, Cost]:
     async with AzureAdmin(stack.admin_url) as azure:
-        tenant_id = await _onboard(stack, azure, count, recorded)
+        documents = make_documents(count, recorded)
+        tenant_id = await onboard(stack, azure, documents)
         stack.kill_host()  # from here on the measured process is the product
         await azure.settings(quota=PLENTY)
         first = await _run(stack, azure, tenant_id)
@@ -87,16 +88,14 @@ async def _measure(stack: LocalStack, count: int, recorded: Path | None) -> tupl
     return first, min(rounds, key=lambda cost: cost.cpu_seconds)
 
 
-async def _onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Path | None) -> str:
-    """A tenant with one subscription of so many resources; its id."""
+async def onboard(stack: LocalStack, azure: AzureAdmin, given: Sequence[bytes]) -> str:
+    """A tenant with one subscription of these resources; its id."""
     directory, subscription, client, reader, admin = (str(uuid.uuid4()) for _ in range(5))
     secret = {"clientId": client, "objectId": reader, "name": "reader", "secrets": ["bench"]}
     await azure.put_directory(directory, name="bench", applications=[secret])
     await azure.put_subscription(subscription, directory_id=directory, readers=[reader])
-    documents = [
-        _move(one, subscription, n) for n, one in enumerate(make_documents(count, recorded))
-    ]
-    for start in range(0, count, BATCH):
+    documents = [_move(one, subscription, n) for n, one in enumerate(given)]
+    for start in range(0, len(documents), BATCH):
         await azure.add_resources(documents[start : start + BATCH])
     platform = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
     header = principal_header(platform, str(uuid.uuid4()), "Bench", "Platform.Operator")

@@ -185,6 +185,8 @@ async def desk(
             json={"reason": "no"},
             headers={"If-Match": asked["etag"]},
         )
+        finding = (await made.admin.get("/api/findings")).json()["value"][0]["id"]
+        await made.make(f"/api/findings/{finding}/comments", {"text": f"{number}"})
         await made.make("/api/rules", rule())
         await made.make("/api/scans")
         await made.make("/api/invitations", {"name": "Gus", "role": "viewer"})
@@ -195,7 +197,9 @@ async def desk(
 async def path_with_ids(desk: Desk, path: str) -> str:
     other, one = (await desk.admin.get("/api/baselines")).json()["value"]
     key = resource_key(desk.uploader.document("a")["id"])
+    finding = (await desk.admin.get("/api/findings")).json()["value"][0]["id"]
     path = path.replace("{baseline_id}", one["id"]).replace("{key}", key)
+    path = path.replace("{finding_id}", finding)
     assert "{" not in path
     return f"{path}?to={other['id']}" if path.endswith("diff") else path
 

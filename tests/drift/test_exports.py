@@ -1,4 +1,4 @@
-"""Exports are what they say: CSV that no spreadsheet computes, JSON of its schema, SARIF 2.1.0, JUnit that parsers read;
+"""Exports are what they say: CSV that no spreadsheet computes, JSON of its schema, SARIF 2.1.0, JUnit that is XML;
 and each says what nobody knows."""
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def rows(*entries: Entry, of: About | None = None) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "text",
     [
-        "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", "  =1", "\u00a0=1", "\u200b=1", "\ufeff=1",
+        "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", "  =1", "\u00a0=1", "\u200b=1",
+        "\ufeff=1",
         "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)", " \uff1d1", "=HYPERLINK(\"http://x\",\"y\")",
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`python -m drift status` as a pipeline runs it: a process, over a socket, against the app and against what is not it."""
+"""`python -m drift status` as a pipeline runs it: a process, over a socket, against the app and what is not the app."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_scan_is_started_and_waited_for(ask: Any, tenant: Watched) -> None
     opened = {"/properties/allowBlobPublicAccess": True}
     await tenant.azure.edit(tenant.account("alpha")["id"], set=opened)
     asked = asyncio.create_task(ask("--scan"))
-    await until(lambda: tenant.host.drain(), asked)
+    await until(tenant.host.drain, asked)
     outcome = await asked
     assert outcome.code == 2, outcome.err
     await tenant.request_scan()
