@@ -75,7 +75,11 @@ async def list_findings(
     pager = await tenant_pager(request, tenant)
     tabs = _tabs(choice, await tallies(tenant.store))
     number = next(number for key, _, number, _ in tabs if key == choice.show)
-    page = await _page(tenant.store, choice, number, pager.start(token), now)
+    page, names, views = await asyncio.gather(
+        _page(tenant.store, choice, number, pager.start(token), now),
+        names_by_id(tenant.store),
+        saved_views(tenant),
+    )
     return render(
         request,
         "findings.html",
@@ -86,10 +90,10 @@ async def list_findings(
         first=token is None,
         following=pager.link(page.position),
         tabs=tabs,
-        names=await names_by_id(tenant.store),
+        names=names,
         ages=AGES,
         orders=ORDERS,
-        views=await saved_views(tenant),
+        views=views,
         files=[kind.suffix for kind in KINDS.values()],
     )
 

@@ -36,7 +36,7 @@ class NextStep:
 async def get_tenant(tenant: Viewer, request: Request, now: Now) -> Response:
     overview = await get_overview(tenant.store, tenant.tenant, now=now)
     wanted = Wanted(statuses=UNSETTLED)
-    first = await page_summaries(tenant.store, wanted, limit=FIRST)
+    first = await page_summaries(tenant.store, wanted, limit=FIRST)  # tallies are in order by now
     return render(
         request,
         "overview.html",
