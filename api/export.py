@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -32,9 +33,17 @@ async def send(tenant: TenantContext, kind: str, wanted: Wanted, now: datetime) 
     """All findings that pass as a file. What fails before the first piece is an answer of its own; what fails later
     breaks the connection off, so that half a file is never taken for the whole."""
     about = await reports.about_tenant(tenant, wanted, now=now)
+    pieces = reports.export(tenant, kind, about, wanted)
+    first = await anext(pieces)
+
+    async def all_pieces() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
     name = f"findings-{now:%Y-%m-%d}.{KINDS[kind].suffix}"
     return StreamingResponse(
-        reports.export(tenant, kind, about, wanted),
+        all_pieces(),
         media_type=KINDS[kind].media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -95,9 +95,10 @@ class About:
         """Of these nobody can say whether they drifted."""
         return tuple(scope for scope in self.scopes if scope.unknown)
 
-    def name_of(self, subscription_id: str) -> str:
-        names = {scope.subscription_id: scope.name for scope in self.scopes}
-        return names.get(subscription_id, subscription_id)
+    @property
+    def names(self) -> dict[str, str]:
+        """What subscriptions are called, by their ids."""
+        return {scope.subscription_id: scope.name for scope in self.scopes}
 
 
 def entry_of(finding: Finding) -> Entry:

@@ -49,14 +49,14 @@ class Csv:
     """RFC 4180, one line a finding with its worst change. What is unknown comes first, a line a subscription."""
 
     def __init__(self, about: About) -> None:
-        self._about = about
+        self._about, self._names = about, about.names
 
     def head(self) -> bytes:
         unknown = (_unknown_cells(scope) for scope in self._about.unknown)
         return _lines([COLUMNS, *unknown])
 
     def add(self, entry: Entry) -> bytes:
-        return _lines([[guard(cell) for cell in _cells(entry, self._about)]])
+        return _lines([[guard(cell) for cell in _cells(entry, self._names)]])
 
     def tail(self) -> bytes:
         return b""
@@ -104,7 +104,7 @@ class Junit:
     The number of failures stands in no attribute: it is known only at the end, and readers count."""
 
     def __init__(self, about: About) -> None:
-        self._about = about
+        self._about, self._names = about, about.names
 
     def head(self) -> bytes:
         name = xml_attribute(self._about.title)
@@ -116,7 +116,7 @@ class Junit:
         return "".join(pieces).encode()
 
     def add(self, entry: Entry) -> bytes:
-        subscription = self._about.name_of(entry.subscription_id)
+        subscription = self._names.get(entry.subscription_id, entry.subscription_id)
         name = f"{entry.resource_id}: {entry.title}"
         head = f"<testcase classname={xml_attribute(subscription)} name={xml_attribute(name)}>"
         return f"{head}{_verdict(entry)}</testcase>\n".encode()
@@ -168,11 +168,11 @@ def _lines(rows: Iterable[Iterable[str]]) -> bytes:
     return output.getvalue().encode()
 
 
-def _cells(entry: Entry, about: About) -> Iterator[str]:
+def _cells(entry: Entry, names: Mapping[str, str]) -> Iterator[str]:
     worst, who = entry.worst, entry.attribution
     yield from (entry.severity, entry.status, entry.kind, entry.title)
     yield from (entry.resource_id, entry.resource_type, entry.subscription_id)
-    yield from (about.name_of(entry.subscription_id), worst.path)
+    yield from (names.get(entry.subscription_id, entry.subscription_id), worst.path)
     yield from (as_text(worst.before), as_text(worst.after), str(len(entry.changes)))
     yield from (who.changed_by, who.timestamp, who.correlation_id) if who else ("", "", "")
     yield from (_time(entry.first_seen) or "", _time(entry.last_seen) or "", entry.evidence)

@@ -16,6 +16,7 @@ from drift.findings import every_finding
 from drift.standing import Overview, Standing, State, get_overview
 from tenancy.access import TenantContext
 
+PIECE = 256 * 1024  # bytes of an export that are sent at once
 MOST_LISTED = 500  # findings in each list of a report, the worst of them; exports have all
 
 
@@ -106,12 +107,15 @@ async def about_tenant(context: TenantContext, wanted: Wanted, *, now: datetime)
 async def export(
     context: TenantContext, kind: str, about: About, wanted: Wanted
 ) -> AsyncIterator[bytes]:
-    """The pieces of a file with all findings that pass; a page of storage is in memory at a time."""
+    """A file with all findings that pass, in pieces; a page of storage and a piece are in memory at a time."""
     form = KINDS[kind].form(about)
-    yield form.head()
+    piece = bytearray(form.head())
     async for finding in every_finding(context.store, wanted):
-        yield form.add(entry_of(finding))
-    yield form.tail()
+        piece += form.add(entry_of(finding))
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece) + form.tail()
 
 
 def _about(

@@ -115,11 +115,19 @@ async def test_media_types_are_those_that_the_forms_have(uploader: Uploader) -> 
 
 
 async def test_half_a_file_is_never_taken_for_the_whole(
-    uploader: Uploader, context: TenantContext, deployment: Deployment
+    uploader: Uploader,
+    context: TenantContext,
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A row that no honest write has made stops the reading, behind what was sent already."""
+    """A row that no honest write has made stops the reading: before the first piece, or behind it."""
     table = await deployment.tables.client(Table.FINDING)
     await table.create_entity({"PartitionKey": uploader.tenant_id, "RowKey": "f.zzz"})
+    for kind in KINDS.values():
+        refused = await uploader.client.get(f"/api/export/findings.{kind.suffix}")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    monkeypatch.setattr("tenancy.store.PAGE_LIMIT", 5)
+    monkeypatch.setattr("drift.reports.PIECE", 1)
     for kind in KINDS.values():
         with pytest.raises(httpx.RemoteProtocolError):
             await uploader.client.get(f"/api/export/findings.{kind.suffix}")
