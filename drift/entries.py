@@ -11,7 +11,7 @@ from datetime import datetime
 from drift.engine.findings import UNSETTLED, Attribution, Finding, Status
 from drift.engine.model import Change, ChangeKind, Severity
 from drift.engine.severities import find, title_of
-from drift.filters import decision_of
+from drift.filters import DECIDED, decision_of
 from drift.offline import Found
 
 
@@ -60,8 +60,7 @@ class Entry:
     @property
     def suppressed(self) -> bool:
         """Whether a person or a rule decided that it is not to be dealt with."""
-        decided = self.status in {Status.ACCEPTED, Status.IGNORED}
-        return decided and bool(self.decided_by or self.ignored_by)
+        return self.status in DECIDED and bool(self.decided_by or self.ignored_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from drift.engine.findings import UNSETTLED, Evidence, Finding, Status
+from drift.engine.findings import Evidence, Finding, Status
 from drift.engine.model import ChangeKind, Severity
 
-DECIDED = frozenset({Status.ACKNOWLEDGED, Status.ACCEPTED, Status.IGNORED})
+DECIDED = frozenset({Status.ACCEPTED, Status.IGNORED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class Decision:
 
 
 def decision_of(finding: Finding) -> Decision:
-    if finding.status in DECIDED:
+    if finding.status in DECIDED | {Status.ACKNOWLEDGED}:
         for step in reversed(finding.steps):
             if step.action == finding.status:
                 return Decision(step.who, step.at, step.reason)
     return Decision()
 
 
-def summarise(finding: Finding) -> Summary:
+def summary_of(finding: Finding) -> Summary:
     worst = max(finding.changes, key=lambda change: change.severity.rank, default=None)
     return Summary(
         finding.finding_id,
@@ -111,10 +111,3 @@ def summarise(finding: Finding) -> Summary:
         decision_of(finding).reason,
         finding.accepted_until,
     )
-
-
-def place_of(status: Status) -> int:
-    """Where a status stands in lists: what has to be dealt with first, what is over last."""
-    if status in UNSETTLED:
-        return 0
-    return {Status.ACCEPTED: 1, Status.IGNORED: 2}.get(status, 3)

@@ -15,7 +15,7 @@ import msgspec
 
 from drift.engine.findings import Event, Finding
 from drift.engine.model import Change, Json
-from drift.filters import Wanted, summarise
+from drift.filters import Wanted, summary_of
 from drift.summaries import Tally, index_operations, read_finding, read_tally, tally_operation
 from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
@@ -121,7 +121,7 @@ async def page_findings(
     found: list[Stored] = []
     for row in rows:
         stored = _read(row)
-        if not wanted.passes(summarise(stored.finding)):
+        if not wanted.passes(summary_of(stored.finding)):
             continue
         if len(found) == limit:
             return found, _FINDING + found[-1].finding.finding_id
@@ -133,7 +133,7 @@ async def every_finding(store: TenantStore, wanted: Wanted) -> AsyncIterator[Fin
     """All findings that pass, in the same order, a page of storage at a time."""
     async for row in store.rows(Table.FINDING, prefix=_range(wanted)):
         finding = read_finding(row)
-        if wanted.passes(summarise(finding)):
+        if wanted.passes(summary_of(finding)):
             yield finding
 
 

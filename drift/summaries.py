@@ -19,7 +19,7 @@ import msgspec
 
 from drift.engine.findings import UNSETTLED, Evidence, Finding, Status
 from drift.engine.model import ChangeKind, Severity
-from drift.filters import Summary, Wanted, place_of, summarise
+from drift.filters import DECIDED, Summary, Wanted, summary_of
 from errors import Conflict
 from tenancy.rowkeys import newest_first
 from tenancy.rows import Row, Value, join_binary
@@ -66,8 +66,8 @@ class Tally:
 
 def index_operations(before: Finding | None, after: Finding) -> Iterator[Operation]:
     """The writes of a finding's summaries that belong into the transaction that writes the finding."""
-    summary = summarise(after)
-    former = summarise(before) if before else None
+    summary = summary_of(after)
+    former = summary_of(before) if before else None
     values = _values(summary)
     for order in Order:
         key = _key(order, summary)
@@ -129,7 +129,7 @@ async def _index(store: TenantStore, tally: Tally) -> Tally:
     async for row in store.rows(Table.FINDING, prefix=f"{_FINDING}{subscription_id}."):
         finding = read_finding(row)
         counts[finding.status, finding.severity] += 1
-        summary = summarise(finding)
+        summary = summary_of(finding)
         rows |= {_key(order, summary): _values(summary) for order in Order}
     for prefix in (_FORMER, *(f"{order}." for order in Order)):
         async for row in store.rows(Table.FINDING, prefix=prefix, columns=["status"]):
@@ -189,7 +189,7 @@ async def page_summaries(
 def _is_exact(wanted: Wanted, order: Order) -> bool:
     """Whether everything in the ranges of `_prefixes` passes."""
     places = _places(wanted)
-    whole = {status for status in Status if place_of(status) in places}
+    whole = {status for status in Status if _place_of(status) in places}
     if wanted.by_words or (wanted.statuses and whole != wanted.statuses):
         return False
     if order is Order.NEWEST:
@@ -209,7 +209,16 @@ def _prefixes(wanted: Wanted, order: Order) -> list[str]:
 
 
 def _places(wanted: Wanted) -> list[int]:
-    return sorted({place_of(status) for status in wanted.statuses or Status})
+    return sorted({_place_of(status) for status in wanted.statuses or Status})
+
+
+def _place_of(status: Status) -> int:
+    """Where a status stands in lists: what has to be dealt with first, what is over last."""
+    if status in UNSETTLED:
+        return 0
+    if status in DECIDED:
+        return 1 if status is Status.ACCEPTED else 2
+    return 3
 
 
 def _mildness(severity: Severity) -> int:
@@ -219,7 +228,7 @@ def _mildness(severity: Severity) -> int:
 
 def _key(order: Order, summary: Summary) -> str:
     by = _mildness(summary.severity) if order is Order.WORST else newest_first(summary.last_seen)
-    return f"{order}.{place_of(summary.status)}.{by}.{summary.finding_id}"
+    return f"{order}.{_place_of(summary.status)}.{by}.{summary.finding_id}"
 
 
 def _values(summary: Summary) -> dict[str, Value]:
