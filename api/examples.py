@@ -201,6 +201,8 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], owner: str = "")
     if "$ref" in schema:
         owner = schema["$ref"].rpartition("/")[2]
         return example_of(schemas[owner], schemas, owner)
+    if not owner and "properties" in schema and schema.get("examples"):
+        return schema["examples"][0]  # of a file, whose schema is no model of ours
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], schemas, owner)
     if "properties" in schema:

@@ -167,7 +167,8 @@ async def page_summaries(
             continue
         more = True
         while more:
-            size = limit + 1 - len(found) if exact else PAGE - searched
+            # A full page looks at one row more: whether anything follows it.
+            size = (limit - len(found) or 1) if exact else PAGE - searched
             if size <= 0:
                 return Listed(tuple(found), last, searched)
             rows, cursor = await store.page(Table.FINDING, prefix=prefix, after=cursor, limit=size)
@@ -183,6 +184,8 @@ async def page_summaries(
                         return Listed(tuple(found), last, searched)
                     found.append(summary)
                 last = row.key
+            if exact and more and len(found) == limit and not wanted.since:
+                return Listed(tuple(found), last, searched)
     return Listed(tuple(found), "", searched)
 
 

@@ -122,11 +122,14 @@ async def answering(head: str, body: str = "", *, hang: bool = False) -> AsyncIt
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        if not hang:
+        if hang:
+            await reader.read()  # until the other side has had enough
+        else:
             length = len(body.encode())
             writer.write(f"HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}".encode())
             await writer.drain()
-            writer.close()
+        writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
@@ -197,6 +200,7 @@ async def test_token_comes_from_azure_identity(environment: dict[str, str]) -> N
         writer.write(f"HTTP/1.1 200 OK{JSON}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     names = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
