@@ -147,7 +147,7 @@ async def save_finding(store: TenantStore, before: Stored, finding: Finding, *, 
     if etag != before.etag:
         raise Stale("This finding was changed meanwhile. Read it again.")
     transition = Transition(finding, etag, None, before.finding)
-    await _transact(store, finding.subscription_id, [transition], _operations(transition))
+    await _transact(store, finding.subscription_id, [transition], operations_of(transition))
     stored = await get_finding(store, finding.finding_id)
     # If somebody wrote it again since, the old ETag: who sends it next is told to read again.
     return stored.etag if stored.finding == finding else etag
@@ -164,7 +164,7 @@ async def commit(
     Raises Stale when a finding was changed meanwhile; the scan is then repeated and sees the new one.
     """
     for batch in _batches(transitions):
-        operations = [operation for item in batch for operation in _operations(item)]
+        operations = [operation for item in batch for operation in operations_of(item)]
         events = tuple((item.finding.finding_id, item.event.value) for item in batch if item.event)
         if events:
             operations.append(_outbox(subscription_id, scan_id, events))
@@ -203,7 +203,7 @@ def _batches(transitions: Sequence[Transition]) -> Iterator[list[Transition]]:
     batch: list[Transition] = []
     size = rows = 0
     for transition in transitions:
-        operations = _operations(transition)
+        operations = operations_of(transition)
         weight = sum(weigh(operation.values or {}) for operation in operations)
         full = rows + len(operations) > TRANSACTION_LIMIT - BESIDE
         if batch and (full or size + weight > TRANSACTION_BYTES):
@@ -246,7 +246,7 @@ def _short_value(value: Json) -> Json:
     }
 
 
-def _operations(transition: Transition) -> list[Operation]:
+def operations_of(transition: Transition) -> list[Operation]:
     """The finding and its summaries."""
     key = _FINDING + transition.finding.finding_id
     values = _values(transition.finding)

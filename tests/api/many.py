@@ -46,6 +46,6 @@ async def seed_many(
         at = now - timedelta(minutes=number)
         step = advance(None, Observation(**given | members), now=at, baseline_id="none")
         assert step.finding is not None
-        transitions.append(Transition(step.finding, "", None))
+        transitions.append(Transition(step.finding, "", None, None))
     await commit(context.store, SubscriptionId(subscription_id), "seed", transitions)
     return [one.finding.finding_id for one in transitions]
