@@ -65,7 +65,7 @@ async def walk(context: TenantContext) -> Callable[..., Awaitable[list[Summary]]
             store.read = 0
             page = await page_summaries(store, wanted, order=order, after=cursor, limit=SHOWN)
             looked = PAGE if searching or wanted.by_words else 0
-            assert store.read <= looked + SHOWN + 2
+            assert store.read <= looked + SHOWN + 3  # what shows whether there is more
             assert page.searched <= store.read
             found += page.found
             cursor, more = page.cursor, bool(page.cursor)
