@@ -133,6 +133,9 @@ MEMBERS: dict[str, Any] = {
     "BaselineView.id": BASELINE,
     "BaselineView.name": "after the move",
     "ChangeView.kind": "modified",
+    "CommentView.author": "Ada",
+    "CommentView.id": "8236438100000000.1f2e3d4c",
+    "CommentView.text": "Bob asked for this.",
     "ConnectionView.hasSecret": False,
     "ConnectionView.secretExpiresAt": None,
     "EntryView.action": "baseline.activate",
@@ -184,6 +187,12 @@ MEMBERS: dict[str, Any] = {
     "SettingsChangeView.action": "change",
     "SettingsChangeView.actor": KEY + KEY[:8],
     "SettingsChangeView.changed": ["schedule"],
+    "NewestScanView.status": "complete",
+    "StandingView.findings": {"critical": 0, "high": 1, "medium": 0, "low": 2, "informational": 0},
+    "StandingView.name": "shop",
+    "StandingView.state": "drifted",
+    "StatusView.complete": True,
+    "StatusView.findings": {"critical": 0, "high": 1, "medium": 0, "low": 2, "informational": 0},
     "StepView.action": "open",
     "StepView.who": "",
     "AttemptView.status": 200,
@@ -212,6 +221,24 @@ MEMBERS: dict[str, Any] = {
     "UserView.id": KEY + KEY[:8],
     "UserView.name": "Olga",
 }
+# Of exports, by form.
+EXPORTS: dict[str, Any] = {
+    "csv": f"severity,status,change,title,resourceId,...\r\nhigh,open,modified,Reachable,{RESOURCE},...\r\n",
+    "json": {
+        "schemaVersion": 1,
+        "generatedAt": TIME,
+        "title": "contoso",
+        "tenantId": GUID,
+        "filters": {"severity": "high"},
+        "complete": True,
+        "subscriptions": [
+            {"id": GUID, "name": "shop", "state": "drifted", "reason": "", "readAt": TIME}
+        ],
+        "findings": [],
+    },
+    "sarif": '{"$schema": "...", "version": "2.1.0", "runs": [{"results": []}]}',
+    "junit": '<?xml version="1.0" encoding="UTF-8"?><testsuites></testsuites>',
+}
 NO_EXAMPLE = "…"  # a text whose name is not above; a test finds it
 _SIMPLE: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "string": NO_EXAMPLE}
 
@@ -221,6 +248,8 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], owner: str = "")
     if "$ref" in schema:
         owner = schema["$ref"].rpartition("/")[2]
         return example_of(schemas[owner], schemas, owner)
+    if not owner and "properties" in schema and schema.get("examples"):
+        return schema["examples"][0]  # of a file, whose schema is no model of ours
     if "anyOf" in schema:
         return example_of(schema["anyOf"][0], schemas, owner)
     if "properties" in schema:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field, computed_field
 
 from api.access import IfMatch, Now, Operator, Viewer
@@ -20,7 +20,8 @@ from drift.engine import findings as life
 from drift.engine.findings import MAX_REASON, Evidence, Finding, Status
 from drift.engine.model import ChangeKind, Severity
 from drift.engine.severities import BuiltInRule, find
-from drift.findings import Filter, Stored, get_finding, page_findings
+from drift.filters import Wanted
+from drift.findings import Stored, get_finding, page_findings
 from drift.notices import page_notices
 from drift.proposals import flaps_of
 from errors import Conflict
@@ -149,40 +150,50 @@ class AcceptBody(DecisionBody):
     until: Moment | None = Field(default=None, description="when the acceptance ends; with zone")
 
 
-@router.get("/api/findings", response_model=ListOf[FindingView])
-async def list_findings(
-    tenant: Viewer,
-    request: Request,
+def wanted_of(
     status: Annotated[list[Status], Query()] = [],  # noqa: B006 - FastAPI copies defaults
     severity: Annotated[list[Severity], Query()] = [],  # noqa: B006
     subscription: Annotated[str | None, Query(pattern=GUID_PATTERN)] = None,
     resource_type: Annotated[str | None, Query(alias="type", max_length=200)] = None,
     resource: Annotated[str | None, Query(max_length=2000)] = None,
+    group: Annotated[str | None, Query(max_length=200)] = None,
+    actor: Annotated[
+        str | None, Query(max_length=200, description="part of who changed it")
+    ] = None,
+    text: Annotated[str | None, Query(max_length=200)] = None,
     incident: Annotated[str | None, Query(pattern=GUID_PATTERN)] = None,
     since: Moment | None = None,
-    size: PageSize = 100,
-    token: Token = None,
+) -> Wanted:
+    """What lists, exports and reports of findings can be narrowed to."""
+    return Wanted(
+        statuses=frozenset(status),
+        severities=frozenset(severity),
+        subscription_id=subscription or "",
+        resource_type=(resource_type or "").lower(),
+        resource=(resource or "").lower(),
+        group=(group or "").lower(),
+        actor=(actor or "").lower(),
+        text=(text or "").lower(),
+        incident=incident or "",
+        since=since,
+    )
+
+
+TheWanted = Annotated[Wanted, Depends(wanted_of)]
+
+
+@router.get("/api/findings", response_model=ListOf[FindingView])
+async def list_findings(
+    tenant: Viewer, request: Request, wanted: TheWanted, size: PageSize = 100, token: Token = None
 ) -> ListOf[FindingView]:
-    """Filtered by status, severity, type, subscription, part of the resource id, incident, and last seen since.
+    """Filtered by status, severity, type, subscription, part of the resource id, group, who, incident, and last seen
+    since. A page of a filter that meets little may be short, even empty: the list ends where there is no `nextLink`.
 
     An incident is what one operation in Azure caused: the correlation id of the attribution.
     """
     pager = await tenant_pager(request, tenant)
-    wanted = Filter(
-        statuses=frozenset(status),
-        severities=frozenset(severity),
-        resource_type=(resource_type or "").lower(),
-        resource=(resource or "").lower(),
-        incident=incident or "",
-        since=since,
-    )
-    rows, cursor = await page_findings(
-        tenant.store,
-        wanted,
-        subscription_id=subscription or "",
-        after=pager.start(token),
-        limit=size,
-    )
+    start = pager.start(token)
+    rows, cursor = await page_findings(tenant.store, wanted, after=start, limit=size)
     return ListOf(value=[_view(row) for row in rows], next_link=pager.link(cursor))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.documents import RECORDED, make_documents
 from bench.figures import Figure, compare_peers, measure_packing, measure_speed
+from bench.lists import measure_lists
 from bench.memory import measure_memory
 from bench.scans import measure_scans
 from bench.start import measure_start
@@ -32,6 +33,8 @@ def _measure(options: argparse.Namespace, recorded: Path | None) -> Iterator[Fig
         yield from measure_start()
     if options.only in {"", "comparison"}:
         yield from _measure_comparison(options.count, recorded)
+    if options.only in {"", "lists"}:
+        yield from measure_lists(options.findings)
     if options.only in {"", "scans"}:
         yield from measure_scans(options.scanned, recorded)
 
@@ -56,7 +59,13 @@ def _parse() -> argparse.Namespace:
         "--scanned", type=int, default=100_000, help="resources of a scan (default 100000)"
     )
     parser.add_argument(
-        "--only", choices=["start", "comparison", "scans"], default="", help="one part of it"
+        "--only",
+        choices=["start", "comparison", "lists", "scans"],
+        default="",
+        help="one part of it",
+    )
+    parser.add_argument(
+        "--findings", type=int, default=10_000, help="of the tenant whose pages are measured"
     )
     parser.add_argument("--documents", type=Path, help="JSON Lines of ARM documents, gzipped")
     return parser.parse_args()

@@ -92,7 +92,7 @@ def measure_scans(count: int, recorded: Path | None) -> Iterator[Figure]:
 
 async def _measure(stack: LocalStack, count: int, recorded: Path | None) -> tuple[Cost, Cost]:
     async with AzureAdmin(stack.admin_url) as azure:
-        tenant_id = await _onboard(stack, azure, count, recorded)
+        tenant_id = await onboard(stack, azure, count, recorded)
         stack.kill_host()  # from here on the measured process is the product
         await azure.settings(quota=PLENTY)
         first = await _run(stack, azure, tenant_id, capture=True)
@@ -100,7 +100,7 @@ async def _measure(stack: LocalStack, count: int, recorded: Path | None) -> tupl
     return first, min(rounds, key=lambda cost: cost.cpu_seconds)
 
 
-async def _onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Path | None) -> str:
+async def onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Path | None) -> str:
     """A tenant with one subscription of so many resources; its id."""
     directory, subscription, client, reader, admin = (str(uuid.uuid4()) for _ in range(5))
     secret = {"clientId": client, "objectId": reader, "name": "reader", "secrets": ["bench"]}

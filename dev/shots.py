@@ -65,6 +65,8 @@ async def _take_desk(browser: Browser, url: str, folder: Path) -> None:
     await page.locator("tr[data-row] a").first.click()
     await page.wait_for_selector(".diff")
     await _shoot(page, folder / "finding.webp")
+    await page.goto(f"{home}report")
+    await _shoot(page, folder / "report.webp")
     await page.goto(f"{home}scans")
     await page.locator("tbody a").first.click()
     await _shoot(page, folder / "scan.webp")

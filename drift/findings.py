@@ -6,7 +6,6 @@ never sent for a finding that is not there, and no list or count says what no fi
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,11 +15,27 @@ import msgspec
 
 from drift.engine.findings import Event, Finding
 from drift.engine.model import Change, Json
-from drift.summaries import Tally, drop_summary, index_operations, read_tally, tally_operation
+from drift.filters import Wanted, summary_of
+from drift.summaries import (
+    Tally,
+    drop_operations,
+    index_operations,
+    read_finding,
+    read_tally,
+    tally_operation,
+)
 from errors import Conflict, NotFound, Stale
 from tenancy.ids import SubscriptionId
 from tenancy.rows import Row, Value, join_binary, split_binary, weigh
-from tenancy.store import TRANSACTION_BYTES, TRANSACTION_LIMIT, Operation, Table, TenantStore, Write
+from tenancy.store import (
+    PAGE_LIMIT,
+    TRANSACTION_BYTES,
+    TRANSACTION_LIMIT,
+    Operation,
+    Table,
+    TenantStore,
+    Write,
+)
 
 _FINDING, _OUTBOX = "f.", "o."
 LARGEST_VALUE = 2_000  # bytes of JSON; a longer before or after is cut, the snapshots have it whole
@@ -62,32 +77,6 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of findings is narrowed to. Empty members let everything pass."""
-
-    statuses: frozenset[str] = frozenset()
-    severities: frozenset[str] = frozenset()
-    resource_type: str = ""  # lower case
-    resource: str = ""  # part of the resource id, lower case
-    incident: str = ""  # correlation id, lower case
-    since: datetime | None = None  # last seen to change at or after
-
-    def passes(self, row: Row) -> bool:
-        values = row.values
-        if self.statuses and values["status"] not in self.statuses:
-            return False
-        if self.severities and values["severity"] not in self.severities:
-            return False
-        if self.resource_type and values["resource_type"] != self.resource_type:
-            return False
-        if self.incident and values.get("incident") != self.incident:
-            return False
-        if self.resource and self.resource not in values["resource_id"].lower():
-            return False
-        return self.since is None or values["last_seen"] >= self.since
-
-
-@dataclass(frozen=True, slots=True)
 class Outbox:
     """Events committed with their findings and not yet turned into notices."""
 
@@ -123,18 +112,38 @@ async def get_finding(store: TenantStore, finding_id: str) -> Stored:
 
 
 async def page_findings(
-    store: TenantStore, wanted: Filter, *, subscription_id: str = "", after: str, limit: int
+    store: TenantStore, wanted: Wanted, *, after: str, limit: int
 ) -> tuple[list[Stored], str]:
-    """Up to `limit` findings that pass the filter, in order of subscription and resource key."""
-    prefix = f"{_FINDING}{subscription_id}." if subscription_id else _FINDING
+    """Up to `limit` findings that pass the filter, in order of subscription and resource key, and where to go on.
+
+    A filter that meets little gives short pages: no more than one page of storage is looked through for one of ours.
+    """
+    narrow = wanted != Wanted(subscription_id=wanted.subscription_id)
+    rows, cursor = await store.page(
+        Table.FINDING, prefix=_range(wanted), after=after, limit=PAGE_LIMIT if narrow else limit
+    )
     found: list[Stored] = []
-    async for row in store.rows(Table.FINDING, prefix=prefix, after=after):
-        if not wanted.passes(row):
+    for row in rows:
+        stored = _read(row)
+        if not wanted.passes(summary_of(stored.finding)):
             continue
         if len(found) == limit:
             return found, _FINDING + found[-1].finding.finding_id
-        found.append(_read(row))
-    return found, ""
+        found.append(stored)
+    return found, cursor
+
+
+async def every_finding(store: TenantStore, wanted: Wanted) -> AsyncIterator[Finding]:
+    """All findings that pass, in the same order, a page of storage at a time."""
+    async for row in store.rows(Table.FINDING, prefix=_range(wanted)):
+        finding = read_finding(row)
+        if wanted.passes(summary_of(finding)):
+            yield finding
+
+
+def _range(wanted: Wanted) -> str:
+    of = wanted.subscription_id
+    return f"{_FINDING}{of}." if of else _FINDING
 
 
 async def save_finding(store: TenantStore, before: Stored, finding: Finding, *, etag: str) -> str:
@@ -142,7 +151,7 @@ async def save_finding(store: TenantStore, before: Stored, finding: Finding, *, 
     if etag != before.etag:
         raise Stale("This finding was changed meanwhile. Read it again.")
     transition = Transition(finding, etag, None, before.finding)
-    await _transact(store, finding.subscription_id, [transition], _operations(transition))
+    await _transact(store, finding.subscription_id, [transition], operations_of(transition))
     stored = await get_finding(store, finding.finding_id)
     # If somebody wrote it again since, the old ETag: who sends it next is told to read again.
     return stored.etag if stored.finding == finding else etag
@@ -159,7 +168,7 @@ async def commit(
     Raises Stale when a finding was changed meanwhile; the scan is then repeated and sees the new one.
     """
     for batch in _batches(transitions):
-        operations = [operation for item in batch for operation in _operations(item)]
+        operations = [operation for item in batch for operation in operations_of(item)]
         events = tuple((item.finding.finding_id, item.event.value) for item in batch if item.event)
         if events:
             operations.append(_outbox(subscription_id, scan_id, events))
@@ -198,7 +207,7 @@ def _batches(transitions: Sequence[Transition]) -> Iterator[list[Transition]]:
     batch: list[Transition] = []
     size = rows = 0
     for transition in transitions:
-        operations = _operations(transition)
+        operations = operations_of(transition)
         weight = sum(weigh(operation.values or {}) for operation in operations)
         full = rows + len(operations) > TRANSACTION_LIMIT - BESIDE
         if batch and (full or size + weight > TRANSACTION_BYTES):
@@ -220,29 +229,12 @@ async def clear_outbox(store: TenantStore, entry: Outbox) -> None:
     await store.delete(Table.FINDING, entry.key)
 
 
-async def summarise(store: TenantStore, keys: Sequence[str]) -> int:
-    """Writes findings of before there were summaries anew, each with its summary, and returns how many. One that a scan
-    or a person writes meanwhile has one by that."""
-    written = 0
-    for key in keys:
-        row = await store.find(Table.FINDING, key) if key.startswith(_FINDING) else None
-        if row is None:
-            continue
-        stored = _read(row)
-        finding = stored.finding
-        transition = Transition(finding, stored.etag, None, finding)
-        with contextlib.suppress(Stale):
-            await _transact(store, finding.subscription_id, [transition], _operations(transition))
-            written += 1
-    return written
-
-
 async def forget(store: TenantStore, stored: Stored) -> bool:
-    """Removes a resolved finding, its summary and its count. False when somebody wrote it meanwhile: it stays."""
+    """Removes a resolved finding, its summaries and its count. False when somebody wrote it meanwhile: it stays."""
     finding = stored.finding
     operations = [
         Operation(Write.DELETE, _FINDING + finding.finding_id, etag=stored.etag),
-        drop_summary(finding),
+        *drop_operations(finding),
     ]
     transition = Transition(finding, stored.etag, None, finding, gone=True)
     try:
@@ -273,8 +265,8 @@ def _short_value(value: Json) -> Json:
     }
 
 
-def _operations(transition: Transition) -> list[Operation]:
-    """The finding and its summary."""
+def operations_of(transition: Transition) -> list[Operation]:
+    """The finding and its summaries."""
     key = _FINDING + transition.finding.finding_id
     values = _values(transition.finding)
     write = Operation(Write.INSERT, key, values)
@@ -316,4 +308,4 @@ def _values(finding: Finding) -> dict[str, Value]:
 
 
 def _read(row: Row) -> Stored:
-    return Stored(msgspec.json.decode(join_binary(row.values), type=Finding), row.etag)
+    return Stored(read_finding(row), row.etag)

@@ -9,7 +9,8 @@ from datetime import datetime
 from drift.engine.findings import Finding
 from drift.engine.flapping import WINDOW, Flap, Round, flapping
 from drift.engine.rules import TenantRule, propose
-from drift.findings import Filter, page_findings
+from drift.filters import Wanted
+from drift.findings import page_findings
 from drift.history import page_history
 from drift.rules import new_rule_id
 from drift.scans import Scan, ScanStatus, page_scans
@@ -28,7 +29,7 @@ class Proposal:
 async def proposals(store: TenantStore, *, author: str, now: datetime) -> list[Proposal]:
     """Rules for paths that changed in most of the last scans, with that as their reason."""
     scans = await _scans(store)
-    stored, _ = await page_findings(store, Filter(), after="", limit=MOST_FINDINGS)
+    stored, _ = await page_findings(store, Wanted(), after="", limit=MOST_FINDINGS)
     found = []
     for item in stored:
         rounds = await _rounds(store, item.finding, scans)

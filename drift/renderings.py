@@ -1,16 +1,19 @@
-"""A comparison as text for people, as JSON Lines for programs, as SARIF 2.1.0 for code scanning."""
+"""A comparison as text for people and as JSON Lines for programs, and findings of anything as SARIF 2.1.0."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import msgspec
 
+from drift.engine.findings import Status
 from drift.engine.model import Change, ChangeKind, Json, Severity
 from drift.engine.rules import find
+from drift.entries import About, Entry, entry_of_files
 from drift.offline import Found, Report
 
 LONGEST_VALUE = 200  # characters of a value in text; JSON and SARIF have it whole
@@ -30,10 +33,19 @@ _SCORES = {
     Severity.LOW: "3.0",
     Severity.INFORMATIONAL: "1.0",
 }
-_BASELINE = {
+# How a result relates to the baseline: between two files the kind of its change says that, of a tenant its status.
+_BASELINE_OF_KIND = {
     ChangeKind.ADDED: "new",
     ChangeKind.REMOVED: "absent",
     ChangeKind.MODIFIED: "updated",
+}
+_BASELINE_OF_STATUS = {
+    Status.OPEN: "new",
+    Status.REOPENED: "updated",
+    Status.ACKNOWLEDGED: "unchanged",
+    Status.ACCEPTED: "unchanged",
+    Status.IGNORED: "unchanged",
+    Status.RESOLVED: "absent",
 }
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -54,32 +66,56 @@ def write_json(report: Report, output: BinaryIO, *, after: str) -> None:
 
 
 def write_sarif(report: Report, output: BinaryIO, *, after: str) -> None:
-    """Results come before the rules they name: those are known only when all findings were read."""
-    output.write(b'{"$schema":"%s","version":"2.1.0","runs":[{"results":[' % _SCHEMA.encode())
-    rules: dict[str, int] = {}
-    divider = b""
+    log = Sarif(About("", datetime.now(UTC), artifact=after))
+    output.write(log.head())
     for found in report:
-        for change in found.changes:
-            index = rules.setdefault(change.rule or "explained", len(rules))
-            result = _result(found, change, index, after)
-            output.write(divider + msgspec.json.encode(result))
-            divider = b","
-    driver = {"name": "Azure Drift Detector", "rules": [_sarif_rule(rule) for rule in rules]}
-    output.write(b'],"columnKind":"utf16CodeUnits","tool":')
-    output.write(msgspec.json.encode({"driver": driver}) + b"}]}\n")
+        output.write(log.add(entry_of_files(found)))
+    output.write(log.tail())
+
+
+class Sarif:
+    """A SARIF log, piece by piece. Results come before the rules they name: those are known only when all findings were
+    read. What could not be read makes the run one that did not succeed, and is told with it."""
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+        self._rules: dict[str, int] = {}
+        self._results = 0
+
+    def head(self) -> bytes:
+        invocation = msgspec.json.encode([_invocation(self._about)])
+        opening = b'{"$schema":"%s","version":"2.1.0","runs":[{"invocations":%s,"results":['
+        return opening % (_SCHEMA.encode(), invocation)
+
+    def add(self, entry: Entry) -> bytes:
+        pieces = []
+        for change in entry.changes:
+            index = self._rules.setdefault(change.rule or "explained", len(self._rules))
+            result = msgspec.json.encode(_result(entry, change, index, self._about))
+            pieces.append(b"," + result if self._results else result)
+            self._results += 1
+        return b"".join(pieces)
+
+    def tail(self) -> bytes:
+        driver = {
+            "name": "Azure Drift Detector",
+            "rules": [_sarif_rule(one) for one in self._rules],
+        }
+        tool = msgspec.json.encode({"driver": driver})
+        return b'],"columnKind":"utf16CodeUnits","tool":%s}]}\n' % tool
 
 
 FORMATS = {"text": write_text, "json": write_json, "sarif": write_sarif}
 
 
 def _paragraph(found: Found) -> Iterator[str]:
-    yield f"{found.severity:<13} {found.kind:<8} {_plain(found.resource_id)}"
+    yield f"{found.severity:<13} {found.kind:<8} {plain(found.resource_id)}"
     for change in sorted(found.changes, key=lambda change: -change.severity.rank):
         rule = find(change.rule)
         why = change.note or (rule.title if rule else f"set by rule {change.rule}")
         values = "" if not change.path else f" {_values(change)}"
-        yield f"  {_SIGNS[change.kind]} {_plain(change.path or '(resource)')}{values}"
-        yield f"      {change.severity}: {_plain(why)}"
+        yield f"  {_SIGNS[change.kind]} {plain(change.path or '(resource)')}{values}"
+        yield f"      {change.severity}: {plain(why)}"
 
 
 def _values(change: Change) -> str:
@@ -93,11 +129,11 @@ def _values(change: Change) -> str:
 
 
 def _short(value: Json) -> str:
-    text = _plain(msgspec.json.encode(value).decode())
+    text = plain(msgspec.json.encode(value).decode())
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Values are anybody's text: nothing in them may steer a terminal."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
@@ -138,26 +174,40 @@ def _as_json(found: Found) -> dict[str, Any]:
     }
 
 
-def _result(found: Found, change: Change, index: int, after: str) -> dict[str, Any]:
-    place = found.resource_id + change.path
+def _invocation(about: About) -> dict[str, Any]:
+    notes = [
+        {
+            "level": "error",
+            "message": {"text": f"{scope.name}: whether it drifted is unknown. {scope.reason}"},
+        }
+        for scope in about.unknown
+    ]
+    found = {"executionSuccessful": not notes}
+    return {**found, "toolExecutionNotifications": notes} if notes else found
+
+
+def _result(entry: Entry, change: Change, index: int, about: About) -> dict[str, Any]:
+    place = entry.resource_id + change.path
+    of_files = bool(about.artifact)
+    uri = _uri(about.artifact) if of_files else quote(entry.resource_id.strip("/"))
+    state = _BASELINE_OF_KIND[change.kind] if of_files else _BASELINE_OF_STATUS[entry.status]
     result: dict[str, Any] = {
         "ruleId": change.rule or "explained",
         "ruleIndex": index,
         "level": _LEVELS[change.severity],
-        "message": {"text": _message(found, change)},
-        "baselineState": _BASELINE[change.kind],
+        "message": {"text": _message(entry, change)},
+        "baselineState": state,
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": _uri(after)}},
+                "physicalLocation": {"artifactLocation": {"uri": uri}},
                 "logicalLocations": [{"fullyQualifiedName": place, "kind": "resource"}],
             }
         ],
         "partialFingerprints": {"resourcePath/v1": place.lower()},
         "properties": {"before": change.before, "after": change.after, "severity": change.severity},
     }
-    if found.ignored_by:
-        justification = f"ignored by rule {found.ignored_by}"
-        result["suppressions"] = [{"kind": "external", "justification": justification}]
+    if entry.suppressed:
+        result["suppressions"] = [{"kind": "external", "justification": entry.reason}]
     return result
 
 
@@ -166,7 +216,7 @@ def _uri(name: str) -> str:
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
-def _message(found: Found, change: Change) -> str:
+def _message(found: Entry, change: Change) -> str:
     rule = find(change.rule)
     what = change.note or (rule.title if rule else f"set by rule {change.rule}")
     name = found.resource_id.rstrip("/").rpartition("/")[2]

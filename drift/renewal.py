@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
-from drift.findings import summarise
+from drift.summaries import read_tally
 from errors import Conflict, NotFound
 from tenancy.migrations import STEPS, version_of
 from tenancy.rows import Row
@@ -45,10 +45,11 @@ async def _write_anew(store: TenantStore, table: Table, old: Sequence[Row]) -> i
 
 
 async def _write_findings(store: TenantStore, table: Table, old: Sequence[Row]) -> int:
-    """With a summary beside each; the other rows of the table (summaries, counts, outbox) have not changed."""
-    summarised = await summarise(store, [row.key for row in old])
-    others = [row for row in old if not row.key.startswith("f.")]
-    return summarised + await _write_anew(store, table, others)
+    """With their summaries, which are made, like the counts, when these are read."""
+    subscriptions = {row.key.split(".")[1] for row in old if row.key.startswith("f.")}
+    for subscription_id in sorted(subscriptions):
+        await read_tally(store, subscription_id)
+    return await _write_anew(store, table, old)
 
 
 Writer = Callable[[TenantStore, Table, Sequence[Row]], Awaitable[int]]

@@ -14,12 +14,13 @@ import msgspec
 from drift.engine import rules as engine
 from drift.engine.findings import Finding
 from drift.engine.rules import TenantRule
-from drift.findings import Filter, page_findings
+from drift.filters import Wanted
+from drift.findings import every_finding
 from errors import Conflict, NotFound, Stale
 from tenancy import audit
 from tenancy.access import TenantContext
 from tenancy.rows import Row, Value
-from tenancy.store import PAGE_LIMIT, Table, TenantStore
+from tenancy.store import Table, TenantStore
 
 MOST_RULES = 500  # all of them are looked at for every change
 PREVIEW_DAYS = 30
@@ -126,13 +127,10 @@ async def preview(store: TenantStore, rule: TenantRule, *, now: datetime) -> tup
 
     A rule on a tag is not previewed by tag: findings do not keep the tags of their resources.
     """
-    wanted = Filter(since=now - timedelta(days=PREVIEW_DAYS))
+    wanted = Wanted(since=now - timedelta(days=PREVIEW_DAYS))
     found: list[Finding] = []
-    cursor, more = "", True
-    while more:
-        stored, cursor = await page_findings(store, wanted, after=cursor, limit=PAGE_LIMIT)
-        found += engine.preview(rule, [item.finding for item in stored])
-        more = bool(cursor)
+    async for finding in every_finding(store, wanted):
+        found += engine.preview(rule, [finding])
     return tuple(found)
 
 

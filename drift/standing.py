@@ -2,11 +2,13 @@
 
 Unknown is never called in sync: a subscription counts as in sync only if its newest scan read all of it, not too long
 ago, against a baseline, and found nothing to deal with. It costs one row a subscription for each of: the subscription,
-its counts, its newest state; and one page of the newest parts of scans, whatever the number of findings.
+its counts, its newest state; and the parts of the scans of the trend (a page of storage at most), however many findings
+there are.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from tenancy.store import TenantStore
 from tenancy.tenants import Tenant
 
 LATE = timedelta(hours=1)  # a scan takes its time, and timers wait for a free worker
-NEWEST_PARTS = 1000  # of scans: one page of storage
+NEWEST_PARTS = 1000  # of scans, at most: one page of storage
 TREND = 30  # scans in it
 
 
@@ -97,10 +99,13 @@ class Overview:
 
 async def get_overview(store: TenantStore, tenant: Tenant, *, now: datetime) -> Overview:
     known = [subscription async for subscription in subscriptions(store)]
-    counts = await tallies(store)
-    readings = await configurations(store, subscriptions=len(known))
-    parts = await newest_parts(store, limit=NEWEST_PARTS)
-    scans, _ = await page_scans(store, after="", limit=TREND)
+    newest = min(NEWEST_PARTS, (TREND + 1) * max(len(known), 1))
+    counts, readings, parts, (scans, _) = await asyncio.gather(
+        tallies(store),
+        configurations(store, subscriptions=len(known)),
+        newest_parts(store, limit=newest),
+        page_scans(store, after="", limit=TREND),
+    )
     latest: dict[str, Part] = {}
     for part in parts:
         if part.status in ENDED and part.status is not ScanStatus.CANCELLED:
@@ -116,12 +121,12 @@ async def get_overview(store: TenantStore, tenant: Tenant, *, now: datetime) -> 
         )
         for one in known
     ]
-    newest = scans[0] if scans else None
+    last = scans[0] if scans else None
     return Overview(
         standings=tuple(sorted(standings, key=_urgency)),
         severities=_sum(standings),
-        running=newest if newest and newest.status not in ENDED else None,
-        newest=newest,
+        running=last if last and last.status not in ENDED else None,
+        newest=last,
         trend=_trend(scans, parts),
     )
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.access import Now
+from api.comments import CommentBody
 from api.shapes import RowKey
 from drift.channels.edits import snooze_finding
 from drift.channels.rows import find_snooze
+from drift.comments import add_comment, page_comments
 from drift.decisions import decide
 from drift.documents import load_sides
 from drift.engine.findings import ACTIVE, UNSETTLED, Finding, Status
@@ -25,11 +27,12 @@ from web import dates
 from web.access import Operator, Viewer
 from web.comparison import compare
 from web.findings import names_by_id, read_decision
-from web.forms import TheForm
+from web.forms import TheForm, read
 from web.rendering import go_to, render
 
 router = APIRouter(prefix="/t/{tenant_id}/findings/{finding_id}", include_in_schema=False)
 
+COMMENTS = 100  # shown; the API has all
 RULE_DAYS = 90  # how long a rule holds unless somebody says otherwise
 PORTALS = {  # of each cloud
     PUBLIC_ARM: "https://portal.azure.com",
@@ -53,12 +56,15 @@ async def get(tenant: Viewer, finding_id: RowKey, request: Request, now: Now) ->
     finding = stored.finding
     names = await names_by_id(tenant.store)
     until = await find_snooze(tenant.store, finding_id)
+    comments, older = await page_comments(tenant.store, finding_id, limit=COMMENTS)
     return render(
         request,
         "finding.html",
         tenant,
         finding=finding,
         etag=stored.etag,
+        comments=comments,
+        older=bool(older),
         meanings=meanings_of(finding),
         subscription=names.get(finding.subscription_id, finding.subscription_id),
         portal=_portal(tenant, finding),
@@ -93,6 +99,13 @@ async def get_document(
         body=body,
         bicep=bicep(finding, body),
     )
+
+
+@router.post("/comment")
+async def post_comment(tenant: Operator, finding_id: RowKey, form: TheForm, now: Now) -> Response:
+    text = read(CommentBody, text=form.text("text").replace("\r\n", "\n")).text
+    await add_comment(tenant, finding_id, text, now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/findings/{finding_id}")
 
 
 @router.post("/decide")

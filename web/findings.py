@@ -4,145 +4,69 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Annotated
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.access import Now
+from api.export import send
 from api.findings import AcceptBody, AcknowledgeBody, DecisionBody
 from api.paging import Token, tenant_pager
-from api.shapes import GUID_PATTERN, RowKey, Shape
+from api.shapes import Name, RowKey, Shape
 from drift.decisions import decide_seen
 from drift.engine import findings as life
-from drift.engine.findings import UNSETTLED, Finding, Status
-from drift.engine.model import Severity
+from drift.engine.findings import Finding
+from drift.exports import KINDS
+from drift.filters import Summary
 from drift.findings import get_finding
+from drift.saved_views import remove_view, save_view, saved_views
 from drift.subscriptions import subscriptions
-from drift.summaries import Summary, Tally, Wanted, page_summaries, tallies
-from errors import Conflict, Invalid
+from drift.summaries import PAGE as SEARCHED
+from drift.summaries import Tally, page_summaries, tallies
+from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext
 from tenancy.store import TenantStore
 from web import dates
 from web.access import Operator, Viewer
+from web.choice import AGES, KEPT, ORDERS, SHOWN, SORTS, Choice, TheChoice
 from web.forms import TheForm, read
 from web.rendering import go_to, render
-from web.wording import resource_name
 
 router = APIRouter(prefix="/t/{tenant_id}/findings", include_in_schema=False)
 
 PAGE = 50
-MOST_SORTED = 2_000  # summaries that are read to sort a list otherwise than it is stored
-SHOWN: Mapping[str, tuple[str, frozenset[Status]]] = {
-    "undecided": ("To deal with", UNSETTLED),
-    "accepted": ("Accepted", frozenset({Status.ACCEPTED})),
-    "ignored": ("Ignored", frozenset({Status.IGNORED})),
-    "resolved": ("Resolved", frozenset({Status.RESOLVED})),
-    "all": ("All", frozenset(Status)),
-}
-AGES: Mapping[str, tuple[str, timedelta]] = {
-    "day": ("the last 24 hours", timedelta(days=1)),
-    "week": ("the last 7 days", timedelta(days=7)),
-    "month": ("the last 30 days", timedelta(days=30)),
-}
-SORTS: Mapping[str, tuple[str, Callable[[Summary], object], bool]] = {
-    "newest": ("newest change first", lambda one: one.last_seen, True),
-    "oldest": ("oldest first", lambda one: one.first_seen, False),
-    "resource": ("by resource", lambda one: resource_name(one.resource_id).lower(), False),
-    "type": ("by type", lambda one: (one.resource_type, -one.severity.rank), False),
-}
-Text = Annotated[str, Query(max_length=200)]
+MOST_DECIDED = 200  # findings at once
+LONGEST_QUERY = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What the reader asked for, as the address says it."""
+class Cause:
+    """Findings of one page that one operation in Azure caused, or one finding alone."""
 
-    show: str
-    severities: tuple[Severity, ...]
-    subscription: str
-    type: str
-    group: str
-    actor: str
-    text: str
-    age: str
-    sort: str
+    incident: str  # '' of one alone
+    findings: tuple[Summary, ...]
 
-    def wanted(self, now: datetime) -> Wanted:
-        return Wanted(
-            statuses=SHOWN[self.show][1],
-            severities=frozenset(self.severities),
-            subscription_id=self.subscription,
-            resource_type=self.type.strip().lower(),
-            group=self.group.strip().lower(),
-            actor=self.actor.strip().lower(),
-            text=self.text.strip().lower(),
-            since=now - AGES[self.age][1] if self.age else None,
-        )
 
-    def address(self, **changes: str) -> str:
-        """The query of this list with something else changed, such as another tab."""
-        said = {
-            "show": self.show,
-            "subscription": self.subscription,
-            "type": self.type,
-            "group": self.group,
-            "actor": self.actor,
-            "text": self.text,
-            "age": self.age,
-            "sort": self.sort,
-        }
-        pairs = [(name, value) for name, value in {**said, **changes}.items() if value]
-        return urlencode([*pairs, *(("severity", one.value) for one in self.severities)])
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is shown of a list."""
+
+    causes: tuple[Cause, ...]
+    position: str  # where it goes on, '' at the end
+    searched: int  # findings looked through, on the pages before too
+    unsorted: bool = False  # too many for the order that was asked for
 
     @property
-    def narrowed(self) -> bool:
-        """Whether anything but the tab narrows the list."""
-        return bool(
-            self.severities
-            or self.subscription
-            or self.type
-            or self.group
-            or self.actor
-            or self.text
-            or self.age
-        )
+    def found(self) -> int:
+        return sum(len(cause.findings) for cause in self.causes)
 
-
-def choice_of(
-    show: Text = "undecided",
-    severity: Annotated[list[Severity], Query()] = [],  # noqa: B006 - FastAPI copies defaults
-    subscription: Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")] = "",
-    resource_type: Annotated[str, Query(alias="type", max_length=200)] = "",
-    group: Text = "",
-    actor: Text = "",
-    text: Text = "",
-    age: Text = "",
-    sort: Text = "",
-) -> Choice:
-    for name, value, known in (("show", show, SHOWN), ("age", age, AGES), ("sort", sort, SORTS)):
-        if value and value not in known:
-            raise Invalid(f"{name} must be one of {', '.join(known)}.", field=name)
-    severities = tuple(one for one in Severity if one in severity)
-    return Choice(
-        show or "undecided",
-        severities,
-        subscription,
-        resource_type,
-        group,
-        actor,
-        text,
-        age,
-        sort,
-    )
-
-
-TheChoice = Annotated[Choice, Depends(choice_of)]
+    @property
+    def full(self) -> bool:
+        return self.found >= PAGE
 
 
 @router.get("")
@@ -150,34 +74,63 @@ async def list_findings(
     tenant: Viewer, request: Request, choice: TheChoice, now: Now, token: Token = None
 ) -> Response:
     pager = await tenant_pager(request, tenant)
-    found, cursor = await _page(tenant.store, choice, pager.start(token), now)
-    counts = await tallies(tenant.store)
+    tabs = _tabs(choice, await tallies(tenant.store))
+    number = next(number for key, _, number, _ in tabs if key == choice.show)
+    page, names, views = await asyncio.gather(
+        _page(tenant.store, choice, number, pager.start(token), now),
+        names_by_id(tenant.store),
+        saved_views(tenant),
+    )
     return render(
         request,
         "findings.html",
         tenant,
         choice=choice,
-        found=found,
-        following=pager.link(cursor),
-        cut=bool(choice.sort) and len(found) == MOST_SORTED,
-        tabs=_tabs(choice, counts),
-        names=await names_by_id(tenant.store),
+        page=page,
+        number=number,
+        first=token is None,
+        following=pager.link(page.position),
+        tabs=tabs,
+        names=names,
         ages=AGES,
-        sorts=SORTS,
+        orders=ORDERS,
+        views=views,
+        files=[kind.suffix for kind in KINDS.values()],
     )
 
 
-async def _page(
-    store: TenantStore, choice: Choice, after: str, now: datetime
-) -> tuple[list[Summary], str]:
-    """Worst first a page is read; any other order needs all that pass, up to a limit that the page tells."""
+@router.get("/export.{suffix}")
+async def export(tenant: Viewer, suffix: str, choice: TheChoice, now: Now) -> Response:
+    """All that the list would show, as a file."""
+    for name, kind in KINDS.items():
+        if kind.suffix == suffix:
+            return await send(tenant, name, choice.wanted(now), now)
+    raise NotFound("There is no such file.")
+
+
+async def _page(store: TenantStore, choice: Choice, number: int, start: str, now: datetime) -> Page:
+    """`number` is how many findings the keys leave to be looked through."""
     wanted = choice.wanted(now)
-    if not choice.sort:
-        return await page_summaries(store, wanted, after=after, limit=PAGE)
-    _, key, backwards = SORTS[choice.sort]
-    every, _ = await page_summaries(store, wanted, limit=MOST_SORTED)
-    every.sort(key=key, reverse=backwards)  # type: ignore[arg-type]  # one kind of key a list
-    return every, ""
+    sort = SORTS.get(choice.sort)
+    if sort is not None and number <= SEARCHED:
+        listed = await page_summaries(store, wanted, limit=SEARCHED)
+        every = sorted(listed.found, key=sort[1])  # type: ignore[arg-type]  # one kind of key a list
+        return Page(tuple(Cause("", (one,)) for one in every), "", listed.searched)
+    before, _, after = start.partition("|")
+    _, order = KEPT.get(choice.sort, KEPT[""])
+    listed = await page_summaries(store, wanted, order=order, after=after, limit=PAGE)
+    searched = int(before or 0) + listed.searched
+    position = f"{searched}|{listed.cursor}" if listed.cursor else ""
+    return Page(tuple(_causes(listed.found)), position, searched, sort is not None)
+
+
+def _causes(found: Sequence[Summary]) -> Iterator[Cause]:
+    """In the order of the list, except that what one operation caused stands together."""
+    together: dict[str, list[Summary]] = {}
+    for one in found:
+        together.setdefault(one.incident or one.finding_id, []).append(one)
+    for findings in together.values():
+        yield Cause(findings[0].incident if len(findings) > 1 else "", tuple(findings))
 
 
 def _tabs(choice: Choice, counts: Mapping[str, Tally]) -> list[tuple[str, str, int, str]]:
@@ -201,13 +154,33 @@ async def names_by_id(store: TenantStore) -> dict[str, str]:
     }
 
 
+class ViewBody(Shape):
+    name: Name
+
+
+@router.post("/views")
+async def keep_view(tenant: Viewer, form: TheForm, now: Now) -> Response:
+    """The list as it is, under a name: to whoever saves it, and to nobody else."""
+    name, query = read(ViewBody, name=form.text("name")).name, _safe_query(form.text("query"))
+    await save_view(tenant, name, query[:LONGEST_QUERY], now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/findings?{query}")
+
+
+@router.post("/views/remove")
+async def forget_view(tenant: Viewer, form: TheForm, now: Now) -> Response:
+    await remove_view(tenant, form.text("view"), now=now)
+    return go_to(f"/t/{tenant.tenant.tenant_id}/findings")
+
+
 @router.post("/decide")
 async def decide_several(tenant: Operator, request: Request, form: TheForm, now: Now) -> Response:
     """One decision about everything that is ticked, each about the value that the list showed. One that is not there
     was on no list of ours: then nothing is decided."""
-    chosen = [_read_chosen(one) for one in form.every("finding")[:PAGE]]
+    chosen = [_read_chosen(one) for one in form.every("finding")]
     if not chosen:
         raise Invalid("Tick the findings first.", field="finding")
+    if len(chosen) > MOST_DECIDED:
+        raise Invalid(f"Decide about {MOST_DECIDED} findings at once, or fewer.", field="finding")
     decision, reason = read_decision(form.text("action"), form.text("reason"), form.text("until"))
     await asyncio.gather(*(get_finding(tenant.store, one.finding) for one in chosen))
     outcomes = await asyncio.gather(

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from api.access import Now
 from drift.connection import find_connection
 from drift.engine.findings import UNSETTLED
+from drift.filters import Wanted
 from drift.standing import Overview, State, get_overview
-from drift.summaries import Wanted, page_summaries
+from drift.summaries import page_summaries
 from tenancy.access import TenantContext
 from tenancy.roles import Permission, allows
 from web.access import Viewer
@@ -35,13 +36,13 @@ class NextStep:
 async def get_tenant(tenant: Viewer, request: Request, now: Now) -> Response:
     overview = await get_overview(tenant.store, tenant.tenant, now=now)
     wanted = Wanted(statuses=UNSETTLED)
-    first, _ = await page_summaries(tenant.store, wanted, limit=FIRST)
+    first = await page_summaries(tenant.store, wanted, limit=FIRST)  # tallies are in order by now
     return render(
         request,
         "overview.html",
         tenant,
         overview=overview,
-        first=first,
+        first=first.found,
         names=names_of(overview),
         next_step=await _next_step(tenant, overview),
         states=tuple(State),

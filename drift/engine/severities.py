@@ -123,7 +123,7 @@ def find(rule_id: str) -> BuiltInRule | None:
 
 
 def title_of(rule_id: str, kind: ChangeKind) -> str:
-    """What is so now, in one sentence."""
+    """What is so now, in one sentence, also where no built-in rule has a say."""
     known = find(rule_id)
     return known.title if known else PLAIN_TITLES[kind]
 

@@ -184,6 +184,13 @@ async def _(desk: Desk) -> Told:
     return await judge(desk, "reopen", "reopened")
 
 
+@calls("POST", "/api/findings/{finding_id}/comments")
+async def _(desk: Desk) -> Told:
+    finding = (await desk.admin.get("/api/findings")).json()["value"][0]
+    answer = await desk.admin.post(f"/api/findings/{finding['id']}/comments", json={"text": "x"})
+    return own(desk, "finding.comment", answer)
+
+
 def rule(reason: str = "x") -> dict[str, Any]:
     expires = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     return {"action": "ignore", "reason": reason, "expiresAt": expires, "path": "/tags/a"}

@@ -187,6 +187,8 @@ async def desk(
             json={"reason": "no"},
             headers={"If-Match": asked["etag"]},
         )
+        finding = (await made.admin.get("/api/findings")).json()["value"][0]["id"]
+        await made.make(f"/api/findings/{finding}/comments", {"text": f"{number}"})
         await made.make("/api/rules", rule())
         channel = await made.make("/api/channels", CHANNEL)
         for _ in range(2):
@@ -203,9 +205,11 @@ async def desk(
 async def path_with_ids(desk: Desk, path: str) -> str:
     other, one = (await desk.admin.get("/api/baselines")).json()["value"]
     key = resource_key(desk.uploader.document("a")["id"])
+    finding = (await desk.admin.get("/api/findings")).json()["value"][0]["id"]
     path = path.replace("{baseline_id}", one["id"]).replace("{key}", key)
     channel = (await desk.admin.get("/api/channels")).json()["value"][0]
     path = path.replace("{channel_id}", channel["id"])
+    path = path.replace("{finding_id}", finding)
     assert "{" not in path
     return f"{path}?to={other['id']}" if path.endswith("diff") else path
 

@@ -41,6 +41,7 @@ async def lived_in(drifted: Watched) -> Watched:
     first, *_ = await drifted.findings("?severity=high&status=open")
     await drifted.decide(first, "acknowledge", reason=PAYLOAD)
     await keep_copies(drifted)
+    await drifted.api.request("POST", f"/api/findings/{first['id']}/comments", {"text": PAYLOAD})
     await drifted.api.request("POST", "/api/invitations", {"name": PAYLOAD, "role": "viewer"})
     return drifted
 
@@ -84,6 +85,8 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "nothing found": f"{home}/findings?text=nothing-like-this",
         "finding": f"{home}/findings/{finding['id']}",
         "document": f"{home}/findings/{finding['id']}/document?view=inline",
+        "report": f"{home}/report",
+        "report file": f"{home}/report/file",
         "resources": f"{home}/resources",
         "resource": f"{home}/resources/{finding['resourceKey']}",
         "scans": f"{home}/scans",
@@ -174,6 +177,8 @@ async def test_g05_what_somebody_typed_is_text_and_fits_a_phone(
         "findings",
         "finding",
         "document",
+        "report",
+        "report file",
         "resources",
         "resource",
         "scan",
