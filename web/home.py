@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from api.access import Now, TheDeployment
@@ -16,9 +18,14 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def get_home(
-    request: Request, visitor: Visitor, deployment: TheDeployment, now: Now
+    request: Request,
+    visitor: Visitor,
+    deployment: TheDeployment,
+    now: Now,
+    every: Annotated[str | None, Query(alias="all", max_length=0)] = None,
 ) -> Response:
-    """Names no tenant without sign-in. Whoever has one tenant and nothing else to choose from is led to it."""
+    """Names no tenant without sign-in. Whoever has one tenant and nothing else to choose from is led to it, unless the
+    address asks for all of them: `/?all`."""
     if visitor is None:
         settings = deployment.settings
         people = development.people(settings) if development.is_offered(settings) else ()
@@ -26,7 +33,7 @@ async def get_home(
         return render(request, "welcome.html", None, people=people, offered=offered)
     me = await get_me(visitor, deployment, now)
     only = len(me.tenants) == 1 and not me.platform_operator
-    if only and "all" not in request.query_params:
+    if only and every is None:
         return RedirectResponse(f"/t/{me.tenants[0].tenant_id}/", status_code=303)
     return render(request, "home.html", visitor, me=me)
 

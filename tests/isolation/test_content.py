@@ -14,6 +14,7 @@ import httpx2 as httpx
 import pytest
 import zstandard
 
+from api.depth import LARGEST_DEPTH
 from drift.engine.packing import LARGEST_DOCUMENT, unpack
 from errors import Corrupt
 from tests.isolation.cast import Cast
@@ -128,6 +129,16 @@ async def test_g02_g03_odd_document_in_a_form_is_as_odd(
     path = f"{home}/{own.ids['baseline_id']}/resources"
     answer = await watch.wire.post(path, data=edit, headers=headers)
     assert watch.look(answer).status_code in {412, 422}, answer.text
+
+
+async def test_g02_json_in_a_form_is_as_deep_as_a_body_may_be(
+    watch: Watch, cast: Cast, own: Planted
+) -> None:
+    path, headers = f"/t/{own.tenant_id}/baselines", cast.headers("operator", own)
+    form = {"source": "upload", "inventory": deep(LARGEST_DEPTH + 1)}
+    answer = watch.look(await watch.wire.post(path, data=form, headers=headers))
+    assert answer.status_code == 422
+    assert f"nested deeper than {LARGEST_DEPTH} levels" in answer.text
 
 
 async def test_g03_body_over_the_limit_is_refused_before_it_is_read(

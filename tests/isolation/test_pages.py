@@ -16,7 +16,7 @@ from tests.api.instances import running
 from tests.isolation.cast import Cast
 from tests.isolation.planted import Cellar, Planted
 from tests.isolation.policy import ANY_ETAG, FORM, LINES, Line
-from tests.isolation.test_functions import PROTECTED, STORAGE
+from tests.isolation.test_functions import PROTECTED, STORAGE, asker
 from tests.isolation.test_objects import REFUSED, SPELLINGS, raw
 from tests.isolation.watch import Watch
 
@@ -28,10 +28,6 @@ WITH_ETAG = [
 ]
 ODD_TEXTS = ("", "\x00", "x" * 20_000, "<script>alert(1)</script>", "../../x|0")
 OWN_HEADERS = ("X-Requested-With", "X-Tenant-Id")
-
-
-def asker(line: Line) -> str:
-    return "admin" if line.lets_in("admin") else "inside"
 
 
 async def send(
@@ -156,8 +152,8 @@ async def test_c08_odd_value_of_a_field_is_refused_or_text(
     """No value breaks anything: an answer below 500 that shows nothing of anybody else."""
     for line in FORMS:
         good = good_form(line, own)
-        for name, value in good.items():
-            for one in ODD_TEXTS:
+        for nth, (name, value) in enumerate(good.items()):
+            for one in ODD_TEXTS if nth == 0 else ODD_TEXTS[-2:]:
                 changed = [one] if isinstance(value, list) else one
                 answer = await send(watch, cast, line, own, good | {name: changed})
                 assert "<script>alert" not in answer.text, (line.name, name, one)

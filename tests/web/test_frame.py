@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from html import unescape
 from typing import Any
 
 import httpx2 as httpx
@@ -60,6 +61,23 @@ async def test_one_tenant_is_led_to(admin: httpx.AsyncClient, tenant: Watched) -
     answer = await admin.get("/")
     assert answer.status_code == 303
     assert answer.headers["location"] == f"/t/{tenant.tenant_id}/"
+
+
+async def test_every_link_leads_somewhere(admin: httpx.AsyncClient, drifted: Watched) -> None:
+    """From the list of all tenants on, page after page, as far as links of our own lead."""
+    waiting, met = ["/?all"], {"/?all": 0}
+    while waiting:
+        page = waiting.pop()
+        answer = await admin.get(page, follow_redirects=False)
+        met[page] = answer.status_code
+        assert answer.status_code in {200, 286, 303}, (page, answer.text)
+        if answer.status_code != 303 and not page.startswith(("/api/", "/static/")):
+            links = re.findall(r'\b(?:href|hx-get)="(/[^"#]*)', answer.text)
+            new = {unescape(link) for link in links} - met.keys()
+            met |= dict.fromkeys(new, 0)
+            waiting += new
+    areas = {page.split("/")[3].partition("?")[0] for page in met if page.startswith("/t/")}
+    assert {"", "findings", "resources", "scans", "baselines", "rules", "settings"} <= areas
 
 
 async def test_what_goes_wrong_is_a_page_a_sentence_or_json(
