@@ -1,12 +1,13 @@
 """Every point of every step, struck in every way; and Azure's faults together with a death at each point.
 
-After each the message comes again, and the outcome is as if nothing had happened. Faults 1 to 11, 16, 18 to 26, 31 and
-33; I01 I03 I04 I05 I06 I07 I11 I16 I17 I20. The everyday part strikes every write of every step, and tries each fault
-of Azure with one death; with `--all` each fault meets a death at every request.
+After each the message comes again, and the outcome is as if nothing had happened. Faults 1 to 11, 14, 16, 18 to 26, 31
+and 33; I01 I03 I04 I05 I06 I07 I11 I16 I17 I20. The everyday part strikes every write of every step, and tries each
+fault of Azure with one death; with `--all` each fault meets a death at every request.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -184,6 +185,39 @@ async def test_look_struck_at_every_write_tells_once(
     await world.expect_told_once()
     await world.expect_quiet(datetime.now(UTC))
     assert number > 4
+
+
+async def test_zombie_cannot_write_over_a_later_scan(tenant, deployment):
+    """I05, fault 14: a scan that lost its lease half-way finds the pointer moved and starts again."""
+    context = await serve(deployment, tenant.tenant_id)
+    edit = {"/properties/minimumTlsVersion": "TLS1_0"}
+    await tenant.azure.edit(tenant.account("alpha")["id"], set=edit)
+    first = await tenant.request_scan()
+    second = await tenant.request_scan()
+    for body in await tenant.host.take("scan-tenant"):
+        await tenant.host.run("scan-tenant", body)
+    bodies = await tenant.host.take("scan-subscription")
+    slow, quick = (
+        next(body for body in bodies if msgspec.json.decode(body)["scan_id"] == scan_id)
+        for scan_id in (first, second)
+    )
+    await tenant.fault(path="/locks\\?", delaySeconds=1.0, times=1)
+    now = datetime.now(UTC)
+    zombie = asyncio.create_task(scan_part(context, slow, now))
+    await asyncio.sleep(0.5)  # it waits for the list of locks now
+    await tenant.azure.edit(
+        tenant.account("alpha")["id"], set={"/properties/minimumTlsVersion": "TLS1_1"}
+    )
+    await scan_part(context, quick, now + timedelta(minutes=10))
+    outcome = (await asyncio.gather(zombie, return_exceptions=True))[0]
+    assert "changed meanwhile" in str(outcome)
+    finding = await tenant.finding()
+    assert finding["changes"][0]["after"] == "TLS1_1"
+    pointer = (await tenant.rows())["configuration", tenant.subscription_id]
+    assert pointer["scan_id"] == second
+    await scan_part(context, slow, now + timedelta(minutes=20))
+    assert (await tenant.read_scan(first))["status"] == "complete"
+    assert (await tenant.finding())["changes"][0]["after"] == "TLS1_1"
 
 
 async def die_in_a_faulty_azure(
