@@ -36,7 +36,6 @@ AREAS = (
     "access-review",
     "audit",
     "backups",
-    "export",
     "usage",
 )
 

@@ -97,7 +97,7 @@ MEMBERS: dict[str, Any] = {
     "resources": 412,
     "revertedTo": None,
     "role": "operator",
-    "removed": {"rows.audit": 812, "rows.pack": 40, "index": 7, "secrets": 2},
+    "ErasureView.removed": {"rows.audit": 812, "rows.pack": 40, "index": 7, "secrets": 2},
     "rows": 412,
     "rule": "",
     "scanId": SCAN,

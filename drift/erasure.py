@@ -29,7 +29,7 @@ from tenancy.deployment import OWN, Deployment
 from tenancy.erasures import Erasure, ErasureState
 from tenancy.ids import TenantId
 from tenancy.queues import Queue
-from tenancy.store import Table
+from tenancy.store import PAGE_LIMIT, Table
 from tenancy.tenants import Tenant
 
 logger = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ async def _remove(context: TenantContext, in_time: Callable[[], bool]) -> bool:
     await deployment.vault.erase_all(tenant_id)
     await context.blobs.erase()
     for table in _ROWS:
-        while rows := (await context.store.page(table, columns=("_schema",)))[0]:
+        while rows := (await context.store.page(table, limit=PAGE_LIMIT, columns=("_schema",)))[0]:
             if not in_time():
                 return False
             await context.store.delete_all(table, rows)

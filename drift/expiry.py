@@ -26,7 +26,7 @@ from tenancy.rates import PREFIX as RATE
 from tenancy.rates import WINDOW_SECONDS
 from tenancy.rowkeys import newest_first
 from tenancy.rows import Row
-from tenancy.store import Table, TenantStore
+from tenancy.store import PAGE_LIMIT, Table, TenantStore
 
 PAGE = 500  # rows read in one batch
 SCANS = 50  # in one batch; each has parts
@@ -97,7 +97,9 @@ async def _moments_before(
 
 async def expire_history(store: TenantStore, cutoff: datetime, after: str) -> Batch:
     """Changes of resources. Their keys begin with the resource, so all keys are read."""
-    rows, cursor = await store.page(Table.CONFIGURATION_HISTORY, after=after, columns=KEYS_ONLY)
+    rows, cursor = await store.page(
+        Table.CONFIGURATION_HISTORY, after=after, limit=PAGE_LIMIT, columns=KEYS_ONLY
+    )
     mark = newest_first(cutoff)
     old = [row for row in rows if row.key.partition(".")[2] > mark]
     return Batch(await store.delete_all(Table.CONFIGURATION_HISTORY, old), cursor)

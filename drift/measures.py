@@ -10,8 +10,9 @@ from datetime import datetime
 
 import telemetry
 from drift.engine.model import Severity
+from drift.filters import DECIDED
 from drift.scans import Part, Scan, ScanStatus, close_scan
-from drift.summaries import DECIDED, tallies
+from drift.summaries import tallies
 from errors import NotFound, Stale
 from tenancy.access import TenantContext
 from tenancy.records import change_tenant

@@ -77,7 +77,7 @@ class Blobs:
 
 
 class TenantBlobs:
-    """One tenant's blobs. Made in tenancy/access.py only (tests/test_doors.py checks it)."""
+    """One tenant's blobs. Made in tenancy/access.py only (tests/test_architecture.py checks it)."""
 
     def __init__(self, blobs: Blobs, tenant_id: TenantId) -> None:
         self._blobs = blobs

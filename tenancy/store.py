@@ -26,6 +26,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from tenancy.ids import TenantId
 from tenancy.migrations import bring_forward, reads_alike, version_of
+from tenancy.ranges import range_filter
 from tenancy.retry import call_storage
 from tenancy.rows import Row, Value, measure, read_etag, read_row, to_edm, weigh
 
@@ -33,13 +34,8 @@ SERVICE = "Table Storage"
 TRANSACTION_LIMIT = 100  # entities in one entity-group transaction
 TRANSACTION_BYTES = 3_500_000  # the service's limit is 4 MiB of request, base64 included
 PAGE_LIMIT = 1000
-ALWAYS = (
-    "PartitionKey",
-    "RowKey",
-    "tenant_id",
-    "_schema",
-    "Timestamp",
-)  # of every row that is read
+# Read of every row.
+ALWAYS = ("PartitionKey", "RowKey", "tenant_id", "_schema", "Timestamp")
 
 
 class Table(StrEnum):
@@ -152,7 +148,7 @@ class TenantStore:
     ) -> tuple[list[Row], str]:
         """Up to `limit` rows in key order, and the key to pass as `after` for the next ones ('' at the end)."""
         client = await self._tables.client(table)
-        query, parameters = _range_filter(self._tenant_id, prefix, after)
+        query, parameters = range_filter(self._tenant_id, prefix, after)
         select = [*ALWAYS, *columns] if columns else None
 
         async def read(_: int) -> list[Row]:
@@ -387,21 +383,6 @@ class TenantStore:
 def _unchanged(etag: str) -> dict[str, Any]:
     """The condition of a write that must not meet a newer row."""
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-
-
-def _range_filter(tenant_id: str, prefix: str, after: str) -> tuple[str, dict[str, str]]:
-    """Words must be separated by single spaces and parameters stand alone: the SDK replaces word by word."""
-    query, parameters = "PartitionKey eq @tenant", {"tenant": tenant_id}
-    if after and after >= prefix:
-        query, parameters["low"] = query + " and RowKey gt @low", after
-    elif prefix:
-        query, parameters["low"] = query + " and RowKey ge @low", prefix
-    if prefix:
-        query, parameters["high"] = (
-            query + " and RowKey lt @high",
-            prefix[:-1] + chr(ord(prefix[-1]) + 1),
-        )
-    return query, parameters
 
 
 def _transaction_refused(

@@ -1,4 +1,5 @@
-"""The shape of the project, as rules a program can check: who imports whom, which SDK lives where, how big things are.
+"""The shape of the project, as rules a program can check: who imports whom, which SDK lives where,
+who opens the doors to storage.
 
 Layers, from the top: function_app (L5); api, web and the development tools (L4); use-cases of drift (L3); adapters of
 drift (L2); tenancy (L1) and drift.engine (L0), which do not know each other. Imports point down or sideways.
@@ -8,24 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-import pytest
-
-PROJECT = Path(__file__).resolve().parent.parent
-PRODUCT = (
-    "function_app.py",
-    "settings.py",
-    "errors.py",
-    "telemetry.py",
-    "api",
-    "web",
-    "drift",
-    "tenancy",
-)
-EVERYTHING = (*PRODUCT, "dev", "dev.py", "infra", "bench", "tests")
+from tests.source import aliases, imported, name_of, parse, product
 
 EVERYWHERE = {"settings", "errors"}  # importable by all, and importing none of us but each other
 TOLD = "telemetry"  # importable by all but the engine, which is pure, and importing none of us
@@ -117,46 +102,6 @@ STORE_MAKERS = {
     "govern": "a platform operator at a tenant in any state",
     "meter": "a platform operator's look at a tenant's counts, through a Meter, which reads nothing else",
 }
-# A handler of every exception must raise again. These answer instead, and say what happened.
-LAST_HANDLERS = {
-    "api.middleware": "the request's last resort: logs the exception and answers 500 without its text",
-    "dev.azure.traffic": "the same, in the simulated Azure",
-}
-NO_NAMES = {"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"}
-LONGEST_FILE = 400
-LONGEST_FUNCTION = 60
-LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
-
-
-def files(*roots: str) -> Iterator[Path]:
-    for root in roots:
-        path = PROJECT / root
-        yield from [path] if path.is_file() else sorted(path.rglob("*.py"))
-
-
-def module_name(file: Path) -> str:
-    parts = file.relative_to(PROJECT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-@cache
-def parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), str(file))
-
-
-@cache
-def product() -> dict[str, Path]:
-    return {module_name(file): file for file in files(*PRODUCT)}
-
-
-def imported(tree: ast.AST) -> Iterator[str]:
-    """Every imported name, in full: `from drift import scan` is drift.scan."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "imports are absolute here"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def our_modules(tree: ast.AST) -> set[str]:
@@ -282,117 +227,34 @@ def test_tenant_store_is_made_by_the_functions_that_check() -> None:
     makers = set()
     for module, file in product().items():
         tree = parse(file)
-        renamed = [alias.name for alias in _aliases(tree) if alias.asname]
+        renamed = [alias.name for alias in aliases(tree) if alias.asname]
         assert "TenantStore" not in renamed, f"{module} hides it under another name"
         for function in (node for node in ast.walk(tree) if hasattr(node, "decorator_list")):
             for node in ast.walk(function):
-                if isinstance(node, ast.Call) and _name_of(node.func) == "TenantStore":
+                if isinstance(node, ast.Call) and name_of(node.func) == "TenantStore":
                     makers.add((module, function.name))
     assert makers == {("tenancy.access", name) for name in STORE_MAKERS}
 
 
-def _aliases(tree: ast.AST) -> Iterator[ast.alias]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from node.names
-
-
-def _name_of(function: ast.expr) -> str:
-    """The last part of what is called: store.TenantStore is TenantStore."""
-    return ast.unparse(function).rpartition(".")[2]
-
-
-def test_names_say_what_a_module_is() -> None:
-    wrong = [
-        file
-        for file in files(*EVERYTHING)
-        if NO_NAMES & set(file.relative_to(PROJECT).with_suffix("").parts)
-    ]
-    assert wrong == []
-
-
-def test_files_stay_readable() -> None:
-    long = {
-        str(file.relative_to(PROJECT)): lines
-        for file in files(*EVERYTHING)
-        if (lines := len(file.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
-    }
-    assert long == {}
-
-
-def test_functions_stay_readable() -> None:
-    long = [
-        f"{file.relative_to(PROJECT)}: {node.name}"
-        for file in files(*EVERYTHING)
-        for node in ast.walk(parse(file))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
-    ]
-    assert long == []
-
-
-def test_no_handler_swallows_every_exception() -> None:
-    wrong = [
-        f"{module_name(file)}:{node.lineno}"
-        for file in files(*PRODUCT, "dev", "infra", "bench")
-        for node in ast.walk(parse(file))
-        if isinstance(node, ast.ExceptHandler) and _catches_everything(node)
-        if not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-        and module_name(file) not in LAST_HANDLERS
-    ]
-    assert wrong == []
-
-
-def test_log_messages_are_constant() -> None:
-    """Fields belong in arguments or `extra`: a message built from values cannot be searched, and leaks them."""
-    wrong = [
-        f"{module_name(file)}:{node.lineno}"
-        for file in files(*PRODUCT, "dev")
-        for node in ast.walk(parse(file))
-        if isinstance(node, ast.Call) and _is_log_call(node)
-        if node.args and not isinstance(node.args[_message_position(node)], ast.Constant)
-    ]
-    assert wrong == []
-
-
-@pytest.mark.parametrize(
-    ("code", "wrong"),
-    [
-        ("logger.info(f'scan {tenant}')", True),
-        ("logger.info('scan %s' % tenant)", True),
-        ("logger.info('scan finished', extra={'tenant': tenant})", False),
-        ("math.log(2 * x)", False),
-    ],
-)
-def test_rule_of_log_messages_sees_what_it_should(code: str, wrong: bool) -> None:
-    call = ast.parse(code, mode="eval").body
-    assert isinstance(call, ast.Call)
-    constant = isinstance(call.args[0], ast.Constant)
-    assert (_is_log_call(call) and not constant) == wrong
-
-
-def _is_log_call(node: ast.Call) -> bool:
-    function = node.func
-    return (
-        isinstance(function, ast.Attribute)
-        and function.attr in LOG_METHODS
-        and isinstance(function.value, ast.Name)
-        and function.value.id.lower() in {"logger", "log", "logging"}
-    )
-
-
-def _message_position(node: ast.Call) -> int:
-    assert isinstance(node.func, ast.Attribute)
-    return 1 if node.func.attr == "log" else 0
-
-
-def _catches_everything(handler: ast.ExceptHandler) -> bool:
-    caught = handler.type
-    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    return any(
-        name is None or (isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"})
-        for name in names
-    )
+def test_tenant_blobs_are_made_in_one_place_beside_the_store() -> None:
+    """And nobody else talks to Blob Storage, or asks the deployment for a container."""
+    makers, importers, readers = set(), set(), set()
+    for module, file in product().items():
+        tree = parse(file)
+        assert "TenantBlobs" not in [alias.name for alias in aliases(tree) if alias.asname]
+        if any(name.startswith("azure.storage.blob") for name in imported(tree)):
+            importers.add(module)
+        for function in (node for node in ast.walk(tree) if hasattr(node, "decorator_list")):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and name_of(node.func) == "TenantBlobs":
+                    makers.add((module, function.name))
+                if isinstance(node, ast.Call) and re.search(
+                    r"\b_?blobs\.(container|ready)$", ast.unparse(node.func)
+                ):
+                    readers.add(module)
+    assert makers == {("tenancy.access", "_context")}
+    assert importers == {"tenancy.blobs", "tenancy.deployment"}
+    assert readers == {"tenancy.blobs"}
 
 
 def _without_type_checking(tree: ast.Module) -> ast.Module:

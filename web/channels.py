@@ -108,7 +108,7 @@ async def post_window(tenant: Operator, form: TheForm, now: Now) -> Response:
 
 @router.post("/maintenance/{window_id}/delete")
 async def post_window_end(tenant: Operator, window_id: RowKey, form: TheForm, now: Now) -> Response:
-    await edits.remove_window(tenant, window_id, etag=form.text("etag"), now=now)
+    await edits.remove_window(tenant, window_id, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/channels#maintenance")
 
 
@@ -167,7 +167,7 @@ async def get_log(tenant: Viewer, channel_id: RowKey, request: Request, now: Now
 async def post_edit(tenant: Admin, channel_id: RowKey, form: TheForm, now: Now) -> Response:
     before = (await get_channel(tenant.store, channel_id)).channel
     wanted = _body(form, before.kind).to_wanted()
-    await edits.change_channel(tenant, channel_id, wanted, etag=form.text("etag"), now=now)
+    await edits.change_channel(tenant, channel_id, wanted, etag=form.etag(), now=now)
     return _go_to_channel(tenant, channel_id)
 
 
@@ -179,7 +179,7 @@ async def post_target(tenant: Admin, channel_id: RowKey, form: TheForm, now: Now
     wanted = edits.Wanted(
         known.name, known.kind, known.enabled, known.selection, known.timing, target
     )
-    await edits.change_channel(tenant, channel_id, wanted, etag=form.text("etag"), now=now)
+    await edits.change_channel(tenant, channel_id, wanted, etag=form.etag(), now=now)
     return _go_to_channel(tenant, channel_id)
 
 
@@ -192,14 +192,14 @@ async def post_test(tenant: Admin, channel_id: RowKey, now: Now) -> Response:
 @router.post("/{channel_id}/snooze")
 async def post_snooze(tenant: Operator, channel_id: RowKey, form: TheForm, now: Now) -> Response:
     until = dates.read_snooze(form.text("hours"), now)
-    etag = form.text("etag")
+    etag = form.etag()
     await edits.snooze_channel(tenant, channel_id, until, etag=etag, now=now)
     return _go_to_channel(tenant, channel_id)
 
 
 @router.post("/{channel_id}/delete")
 async def post_deletion(tenant: Admin, channel_id: RowKey, form: TheForm, now: Now) -> Response:
-    await edits.remove_channel(tenant, channel_id, etag=form.text("etag"), now=now)
+    await edits.remove_channel(tenant, channel_id, etag=form.etag(), now=now)
     return go_to(f"/t/{tenant.tenant.tenant_id}/channels")
 
 
@@ -255,14 +255,8 @@ def _target(form: Form) -> dict[str, object]:
         name: form.text(name) for name in ("host", "security", "username", "sender")
     }
     if form.text("port"):
-        said["port"] = _number(form.text("port"))
+        said["port"] = form.number("port")
     return {**secret, **said, "recipients": form.lines("recipients")}
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise Invalid("port must be a number.", field="port")
-    return int(text)
 
 
 def _utc(form: Form, name: str) -> datetime | None:

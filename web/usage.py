@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from api.access import Now, Platform, TheDeployment, required_etag
+from api.access import Now, Platform, TheDeployment
 from api.shapes import Guid
 from api.usage import QuotasBody
 from drift.allowances import DEFAULT_DAYS, period, set_quotas, total, weigh
@@ -79,7 +79,7 @@ async def post_quotas(
         storedBytes=form.text("storedBytes"),
     )
     context = await govern(deployment, operator, TenantId(tenant_id), now=now)
-    etag = required_etag(form.text("etag"))
+    etag = form.etag()
     await set_quotas(context, body.to_quotas(), etag=etag, now=now)
     here = form.text("here")
     after = f"?after={read_guid(here, field='here')}" if here else ""

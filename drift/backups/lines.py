@@ -19,8 +19,8 @@ import zstandard
 
 from errors import Corrupt, NotFound
 from tenancy.blobs import BlobWriter, TenantBlobs
+from tenancy.migrations import version_of
 from tenancy.rows import Row, Value
-from tenancy.store import SCHEMA_VERSION
 
 LEVEL = 3
 SLICE = 64 * 1024  # compressed bytes that are decompressed at once
@@ -55,17 +55,12 @@ class LineWriter:
         await self._blob.finish()
         digest = self._digest.hexdigest()
         return TableFile(
-            self._table, self._name, self.rows, self._blob.size, digest, form_of(self._table)
+            self._table, self._name, self.rows, self._blob.size, digest, version_of(self._table)
         )
 
     async def _write(self, data: bytes) -> None:
         self._digest.update(data)
         await self._blob.write(data)
-
-
-def form_of(table: str) -> int:
-    """The version of the form in which rows of a table are read and written today: one for all tables."""
-    return SCHEMA_VERSION
 
 
 async def start_lines(blobs: TenantBlobs, table: str, name: str) -> LineWriter:

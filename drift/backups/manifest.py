@@ -13,11 +13,12 @@ from datetime import datetime
 
 import msgspec
 
-from drift.backups.lines import TableFile, form_of
+from drift.backups.lines import TableFile
 from drift.engine.canonical import NORMALISER_VERSION
 from errors import Conflict, Corrupt, NotFound
 from settings import VERSION
 from tenancy.access import TenantContext
+from tenancy.migrations import version_of
 
 FORMAT = 1
 LARGEST = 256 * 1024
@@ -93,7 +94,7 @@ async def _read(context: TenantContext, data: bytes, backup_id: str) -> Manifest
         raise Conflict("This is the backup of another tenant. It can be restored there only.")
     if manifest.backup_id != backup_id:
         raise Corrupt("The manifest is that of another backup.")
-    newer = any(file.version > form_of(file.table) for file in manifest.files)
+    newer = any(file.version > version_of(file.table) for file in manifest.files)
     if manifest.format > FORMAT or newer:
         raise Conflict(
             f"The backup was made by a newer version ({manifest.product}). Upgrade this deployment first."

@@ -22,7 +22,8 @@ from drift.channels.rows import DELIVERY, Delivery, Desk, Outcome, find_delivery
 from drift.channels.stories import Story
 from drift.engine.findings import UNSETTLED, Event, Finding
 from drift.engine.model import ResourceKey, Severity
-from drift.findings import Filter, page_findings
+from drift.filters import Wanted
+from drift.findings import every_finding
 from drift.subscriptions import get_subscription
 from errors import Conflict, NotFound
 from tenancy.access import TenantContext
@@ -171,11 +172,12 @@ async def _left(
     resolved = all(event == Event.RESOLVED for _, event in events)
     if channel.kind not in PAGING or not incident.correlation_id or not resolved:
         return 0
-    wanted = Filter(statuses=frozenset(UNSETTLED), incident=incident.correlation_id)
-    found, _ = await page_findings(
-        context.store, wanted, subscription_id=incident.subscription_id, after="", limit=1
+    wanted = Wanted(
+        statuses=frozenset(UNSETTLED),
+        subscription_id=incident.subscription_id,
+        incident=incident.correlation_id,
     )
-    return len(found)
+    return len([finding async for finding in every_finding(context.store, wanted)])
 
 
 async def _tags(

@@ -21,7 +21,7 @@ SAFE = frozenset({"GET", "HEAD"})
 ANY_ETAG = "W/\"datetime'2026-11-24T12%3A00%3A00.0000000Z'\""  # well-formed, and of nothing
 FORM = "application/x-www-form-urlencoded"
 # What a placeholder stands for that is nobody's.
-CONSTANTS = {"etag": ANY_ETAG, "name": next(iter(published()))}
+CONSTANTS = {"etag": ANY_ETAG, "suffix": "csv", "name": next(iter(published()))}
 # What a placeholder stands for; an id that another tenant has as well is tried as that one's.
 CHILD_IDS = (
     "subscription_id",

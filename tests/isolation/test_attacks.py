@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.isolation.policy import LINES
-from tests.test_architecture import PRODUCT, PROJECT, files, parse
+from tests.source import PRODUCT, PROJECT, files, parse
 
 ATTACKS = Path(__file__).with_name("attacks.toml")
 COUNTS = {"A": 22, "B": 21, "C": 12, "D": 15, "E": 10, "F": 16, "G": 12}

@@ -16,7 +16,7 @@ from tests.isolation.cast import Cast
 from tests.isolation.conftest import WatchNew
 from tests.isolation.planted import Cellar, Planted, bare, readable
 from tests.isolation.watch import Watch
-from tests.test_architecture import module_name, parse, product
+from tests.source import module_name, parse, product
 
 REQUESTS = 1000
 AT_ONCE = 40

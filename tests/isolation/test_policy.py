@@ -15,6 +15,8 @@ REFUSALS = {401, 403, 404, 422}
 OPEN_CHANGES = {
     "POST /api/invitations/accept": "whoever has a code becomes a user by it",
     "POST /invitations/accept": "the same from a page",
+    "POST /t/{tenant_id}/findings/views": "to whoever saves it, and to nobody else",
+    "POST /t/{tenant_id}/findings/views/remove": "the same",
     "POST /development/sign-in": "not there in Azure",
     "POST /development/sign-out": "not there in Azure",
 }

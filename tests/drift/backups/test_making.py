@@ -14,21 +14,22 @@ from typing import Any
 
 import pytest
 import zstandard
+from tests.drift.test_crash import DyingDeployment
 
 from drift.backups import making, running
 from drift.backups.holdings import HOLDINGS, NOT_HELD, Holding
 from drift.backups.jobs import Job, JobStatus, Kind, every_job
-from drift.backups.lines import decode, form_of
+from drift.backups.lines import decode
 from drift.backups.manifest import folder_of, get_manifest, name_of
 from drift.sweep import sweep
 from errors import Conflict, Stale
 from settings import VERSION, Settings
 from tenancy.access import serve
 from tenancy.ids import TenantId
+from tenancy.migrations import version_of
 from tenancy.rows import Row
 from tenancy.store import Table, TenantStore
 from tests.drift.backups.conftest import HELD, Vaulted, now
-from tests.drift.test_crash import DyingDeployment
 
 
 def unpacked(data: bytes) -> bytes:
@@ -70,7 +71,7 @@ async def test_manifest_says_whose_it_is_and_what_there_is_and_is_signed(vaulted
         stored = await vaulted.blob(file.blob)
         assert hashlib.sha256(stored).hexdigest() == file.sha256
         assert len(stored) == file.size
-        assert file.version == form_of(file.table) >= 1
+        assert file.version == version_of(file.table) >= 1
         assert unpacked(stored).count(b"\n") == file.rows
         there = {key for table, key in rows if table == file.table}
         copied = {decode(one).key for one in unpacked(stored).splitlines()}
