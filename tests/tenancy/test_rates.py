@@ -240,7 +240,7 @@ async def test_row_of_a_clock_that_is_wrong_locks_nobody_out(store: TenantStore)
 async def test_instance_whose_clock_was_put_right_begins_anew(store: TenantStore) -> None:
     for ahead in (timedelta(days=1), timedelta(minutes=2)):
         rates = Rates(LIMIT, PATIENCE)
-        await served(rates, store, LIMIT, now=NOW + ahead)
+        assert await served(rates, store, LIMIT + 1, now=NOW + ahead) == LIMIT
         assert await served(rates, store, LIMIT + 1) == LIMIT
         await store.delete(Table.USAGE, PREFIX + "ada")
 
