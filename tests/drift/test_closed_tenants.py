@@ -95,6 +95,7 @@ def closing(tenant, operator, action):
 @pytest.mark.parametrize("action", ["suspend", "delete"])
 async def test_scan_under_way_stops_within_seconds(tenant, operator, action):
     """At the first step after LOOK_SECONDS, and nothing of it is committed."""
+    assert LOOK_SECONDS <= 10
     before = await tenant.etags(*COMMITTED)
     scan_id = await run_and_close(tenant, closing(tenant, operator, action))
     assert await graph_calls(tenant) == 1  # four sources were still to be read
