@@ -45,7 +45,7 @@ class WindowBody(Shape):
 
 
 class WindowView(View):
-    id: str = Field(validation_alias="window_id")
+    id: str
     name: str
     starts_at: datetime
     ends_at: datetime
@@ -105,7 +105,7 @@ async def snooze_finding(
 def view_window(stored: StoredWindow) -> WindowView:
     window = stored.window
     return WindowView(
-        window_id=window.window_id,
+        id=window.window_id,
         name=window.name,
         starts_at=window.starts_at,
         ends_at=window.ends_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -102,13 +103,13 @@ async def post_window(tenant: Operator, form: TheForm, now: Now) -> Response:
         deployers=form.lines("deployers"),
     )
     await edits.add_window(tenant, body.name, body.starts_at, body.ends_at, body.deployers, now=now)
-    return go_to(f"/t/{tenant.tenant.tenant_id}/channels#maintenance")
+    return go_to(f"/t/{tenant.tenant.tenant_id}/channels")
 
 
 @router.post("/maintenance/{window_id}/delete")
 async def post_window_end(tenant: Operator, window_id: RowKey, form: TheForm, now: Now) -> Response:
     await edits.remove_window(tenant, window_id, etag=form.text("etag"), now=now)
-    return go_to(f"/t/{tenant.tenant.tenant_id}/channels#maintenance")
+    return go_to(f"/t/{tenant.tenant.tenant_id}/channels")
 
 
 @router.get("/{channel_id}")
@@ -217,7 +218,7 @@ def fields_of(kind: ChannelKind, tenant: TenantContext) -> tuple[str, ...]:
     return tuple({"signing_key": "signingKey"}.get(name, name) for name in names)
 
 
-async def _choices(tenant: TenantContext) -> dict[str, object]:
+async def _choices(tenant: TenantContext) -> dict[str, Any]:
     return {
         "events": tuple(Event),
         "cadences": tuple(Cadence),

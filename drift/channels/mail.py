@@ -61,6 +61,8 @@ async def _send(
         timeout=CONNECTING_SECONDS,
         username=target.username or None,
         password=target.password or None,
+        # Asked for a name of its own it would ask the resolver, and tell it to a stranger.
+        local_hostname=target.sender.rpartition("@")[2],
     )
     async with client:
         refused, _ = await client.send_message(message)

@@ -46,6 +46,8 @@ var tableNames = [
   'configurationhistory'
   'scan'
   'finding'
+  'channel'
+  'delivery'
   'notice'
   'audit'
   'usage'

@@ -68,6 +68,9 @@ async def test_d04_id_leads_to_no_row_of_another_kind(
         "scan_id": (f"s.{scan}", f"p.{scan}", f"{scan}.{subscription}"),
         "baseline_id": (subscription, f"{subscription}.", f"s.{subscription}"),
         "rule_id": (f"{ids['rule_id']}.", "rule"),
+        "channel_id": (f"c.{ids['channel_id']}", f"m.{ids['window_id']}", ids["window_id"]),
+        "window_id": (f"m.{ids['window_id']}", f"c.{ids['channel_id']}", ids["channel_id"]),
+        "delivery_id": (f"d.{ids['delivery_id']}", f"p.{ids['delivery_id']}", ids["channel_id"]),
     }
     for line in LINES.values():
         for place, name in line.spots():

@@ -57,6 +57,16 @@ async def deliver_at(tenant: Watched, delivery_id: str, moment: datetime) -> Non
     await delivery.deliver(context, delivery_id, clock=lambda: moment)
 
 
+async def come(tenant: Watched, channel: dict[str, Any], moment: datetime) -> None:
+    """As if it were that time: all that waits for a channel is reminded of, until nothing more moves."""
+    before: list[Any] = []
+    while (log := await log_of(tenant, channel)) != before:
+        before = log
+        for one in log:
+            if one["outcome"] in {"held", "queued"}:
+                await deliver_at(tenant, one["id"], moment)
+
+
 async def due_of(tenant: Watched, delivery_id: str) -> datetime:
     context = await serve(tenant.host.deployment, TenantId(tenant.tenant_id))
     return (await get_delivery(context.store, delivery_id)).delivery.due_at

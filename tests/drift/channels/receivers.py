@@ -107,6 +107,7 @@ class Post:
     """A mail server's memory."""
 
     port: int = 0
+    implicit: bool = False  # TLS from the start
     envelopes: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     reply: str = "250 OK"
@@ -120,7 +121,7 @@ class Post:
         self, _: Any, session: Any, envelope: Any
     ) -> str:
         if self.reply.startswith("2"):
-            assert session.ssl is not None, "mail without TLS"
+            assert self.implicit or session.ssl is not None, "mail without TLS"
             self.envelopes.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
         return self.reply
 
@@ -132,12 +133,12 @@ async def mail_server(
     """With STARTTLS, with TLS from the start, or without either."""
     from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-    post = Post()
+    post = Post(implicit=implicit)
 
     def login(_: Any, __: Any, ___: Any, ____: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         post.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
     def make() -> SMTP:
         starttls = None if implicit else context

@@ -42,7 +42,8 @@ async def test_example_verifies_what_a_channel_sends(
 def table(heading: str) -> dict[str, str]:
     """First cell -> rest of a line, of the table behind a heading."""
     part = PAGE.partition(f"## {heading}")[2].partition("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    lines = part.partition("| --- |")[2].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
     return {row[0]: " | ".join(row[1:]) for row in rows}
 
 

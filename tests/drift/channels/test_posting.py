@@ -182,7 +182,10 @@ async def test_certificate_that_is_not_to_be_trusted_gets_nothing(
         assert receiver.received == []
 
 
-async def test_plain_answer_to_tls_gets_nothing(receiver: Receiver) -> None:
+async def test_host_without_tls_gets_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "SECONDS", 0.5)
     request = Request(f"https://localhost:{receiver.port}/", {}, b"")
     place = Place("localhost", receiver.port)
     answer = await posting.post(request, place, Guard(True, Names(["127.0.0.1"])))

@@ -9,7 +9,13 @@ import httpx2 as httpx
 import pytest
 
 from drift.channels import edits
-from tests.drift.channels.conftest import AddChannel, deliver_at, log_of, open_public_access
+from tests.drift.channels.conftest import (
+    AddChannel,
+    come,
+    deliver_at,
+    log_of,
+    open_public_access,
+)
 from tests.drift.channels.receivers import Receiver
 from tests.drift.watched import Watched
 
@@ -128,9 +134,7 @@ async def test_digest_tells_everything_at_once_and_once(
     for one in held:  # each has a message
         await deliver_at(tenant, one["id"], due - timedelta(minutes=1))
         assert {one["outcome"] for one in await log_of(tenant, channel)} == {"held"}
-    for one in held:
-        await deliver_at(tenant, one["id"], due)
-    assert await tenant.host.drain() == []
+    await come(tenant, channel, due)
     (received,) = receiver.received
     data = received.json["data"]
     assert received.json["type"] == "azuredriftdetector.drift.digest.v1"
@@ -148,8 +152,7 @@ async def test_digest_of_one_is_told_as_it_is(
     await open_public_access(tenant)
     await tenant.scan()
     (held,) = await log_of(tenant, channel)
-    await deliver_at(tenant, held["id"], datetime.fromisoformat(held["dueAt"]))
-    assert await tenant.host.drain() == []
+    await come(tenant, channel, datetime.fromisoformat(held["dueAt"]))
     (received,) = receiver.received
     assert received.headers["webhook-id"] == held["id"]
     assert received.json["type"] == "azuredriftdetector.drift.opened.v1"
@@ -182,8 +185,7 @@ async def test_snoozed_channel_is_told_after_the_snooze(
     assert receiver.received == []
     held = await log_of(tenant, channel)
     assert {one["outcome"] for one in held} == {"held"}
-    await deliver_at(tenant, held[0]["id"], until)
-    assert await tenant.host.drain() == []
+    await come(tenant, channel, until)
     assert sorted(name for name, _ in told(receiver)) == ["alpha", "net"]
 
 
@@ -201,8 +203,7 @@ async def test_snooze_that_begins_meanwhile_holds_what_is_on_its_way(
     (held,) = await log_of(tenant, channel)
     assert (held["outcome"], len(receiver.received)) == ("held", 1)
     await snooze(tenant, channel, None)
-    await deliver_at(tenant, failed["id"], until)
-    assert await tenant.host.drain() == []
+    await come(tenant, channel, until)
     assert len(receiver.received) == 2
 
 
@@ -227,8 +228,7 @@ async def test_snoozed_finding_is_not_told_until_its_time(
     assert told(receiver) == [("net", "resolved")]
     held = [one for one in await log_of(tenant, channel) if one["outcome"] == "held"]
     assert [one["events"] for one in held] == [[[alpha["id"], "resolved"]]]
-    await deliver_at(tenant, held[0]["id"], until)
-    assert await tenant.host.drain() == []
+    await come(tenant, channel, until)
     assert told(receiver)[1:] == [("alpha", "resolved")]
 
 
