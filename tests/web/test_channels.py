@@ -76,7 +76,7 @@ async def test_operator_adds_and_ends_a_maintenance_window(
     await page.locator("#ends-at").fill("20:00")
     await page.get_by_label("Deployers").fill("pipeline@contoso.com")
     await page.get_by_role("button", name="Add the window").click()
-    await expect(page.get_by_role("cell", name="Release 42")).to_be_visible()
+    await expect(page.get_by_role("cell", name="Release 42 Operator")).to_be_visible()
     (window,) = (await drifted.api.request("GET", "/api/maintenance-windows"))["value"]
     assert (window["startsAt"], window["endsAt"]) == (
         "2099-05-30T18:00:00Z",
