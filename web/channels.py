@@ -103,13 +103,13 @@ async def post_window(tenant: Operator, form: TheForm, now: Now) -> Response:
         deployers=form.lines("deployers"),
     )
     await edits.add_window(tenant, body.name, body.starts_at, body.ends_at, body.deployers, now=now)
-    return go_to(f"/t/{tenant.tenant.tenant_id}/channels#maintenance")
+    return go_to(f"/t/{tenant.tenant.tenant_id}/channels")
 
 
 @router.post("/maintenance/{window_id}/delete")
 async def post_window_end(tenant: Operator, window_id: RowKey, form: TheForm, now: Now) -> Response:
     await edits.remove_window(tenant, window_id, etag=form.etag(), now=now)
-    return go_to(f"/t/{tenant.tenant.tenant_id}/channels#maintenance")
+    return go_to(f"/t/{tenant.tenant.tenant_id}/channels")
 
 
 @router.get("/{channel_id}")

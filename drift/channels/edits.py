@@ -49,9 +49,11 @@ from drift.channels.targets import (
     write_target,
 )
 from drift.findings import get_finding
+from drift.subscriptions import get_subscription
 from errors import Conflict, Invalid, NotFound
 from tenancy import audit
 from tenancy.access import TenantContext
+from tenancy.ids import SubscriptionId
 from tenancy.rowkeys import newest_first
 
 PURPOSE = "channel"  # of its secret in the vault
@@ -77,7 +79,7 @@ async def add_channel(context: TenantContext, wanted: Wanted, *, now: datetime) 
     """Raises Invalid, naming the field, and Conflict when the tenant has as many channels as it may."""
     if wanted.target is None:
         raise Invalid("target is missing: where the channel leads.", field="target")
-    timing.check(wanted.timing)
+    await _check(context, wanted)
     settings = context.deployment.settings
     target = complete(wanted.kind, wanted.target, settings)
     if len((await read_desk(context.store)).channels) >= MOST_CHANNELS:
@@ -106,7 +108,7 @@ async def change_channel(
     before = (await get_channel(context.store, channel_id)).channel
     if wanted.kind is not before.kind:
         raise Invalid("The kind of a channel stays. Add another channel.", field="kind")
-    timing.check(wanted.timing)
+    await _check(context, wanted)
     channel = replace(
         before,
         name=wanted.name,
@@ -127,6 +129,13 @@ async def change_channel(
         await context.vault.retire(before.secret_name, now=now)
     await _audit(context, "channel.change", channel, now=now)
     return StoredChannel(channel, etag)
+
+
+async def _check(context: TenantContext, wanted: Wanted) -> None:
+    """Raises Invalid, naming the field, and NotFound for a subscription that is not the tenant's."""
+    timing.check(wanted.timing)
+    for subscription_id in wanted.selection.subscriptions:
+        await get_subscription(context.store, SubscriptionId(subscription_id))
 
 
 async def _with_target(

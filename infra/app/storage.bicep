@@ -54,6 +54,8 @@ var tableNames = [
   'configurationhistory'
   'scan'
   'finding'
+  'channel'
+  'delivery'
   'notice'
   'audit'
   'usage'

@@ -303,6 +303,8 @@ async def renew(planted: Planted) -> None:
     ids = planted.ids
     ids["new_id"] = str(uuid.uuid4())
     ids["channel_id"] = (await api.request("POST", "/api/channels", channel))["id"]
+    tested = await api.request("POST", f"/api/channels/{ids['channel_id']}/test")
+    ids["delivery_id"] = tested["id"]
     ids["window_id"] = (await api.request("POST", "/api/maintenance-windows", window))["id"]
     ids["rule_id"] = (await api.request("POST", "/api/rules", rule))["id"]
     ids["baseline_id"] = (await watched.capture(resources=resources, **upload))["id"]

@@ -38,7 +38,7 @@ async def test_admin_adds_a_webhook_tests_it_and_sends_again(
     await page.get_by_role("button", name="Test it").click()
     await expect(page.get_by_text("on its way")).to_be_visible()
     assert await drifted.host.drain() == []
-    await expect(page.locator("#log").get_by_text("delivered", exact=True)).to_be_visible()
+    await expect(page.locator("#log .badge")).to_have_text("✓delivered")
     assert receiver.received[0].json["type"] == "azuredriftdetector.drift.test.v1"
     await page.get_by_role("button", name="Send again").click()
     await expect(page.get_by_text("on its way")).to_be_visible()
@@ -49,6 +49,7 @@ async def test_admin_adds_a_webhook_tests_it_and_sends_again(
     await page.get_by_role("button", name="Hold everything").click()
     await expect(page.get_by_text("Held until")).to_be_visible()
     await page.get_by_role("button", name="End the snooze").click()
+    await expect(page.get_by_role("button", name="Hold everything")).to_be_visible()
     await page.get_by_label("Name", exact=True).fill("renamed")
     await page.get_by_label("enabled").uncheck()
     await page.get_by_role("button", name="Save").click()
@@ -75,7 +76,7 @@ async def test_operator_adds_and_ends_a_maintenance_window(
     await page.locator("#ends-at").fill("20:00")
     await page.get_by_label("Deployers").fill("pipeline@contoso.com")
     await page.get_by_role("button", name="Add the window").click()
-    await expect(page.get_by_role("cell", name="Release 42")).to_be_visible()
+    await expect(page.get_by_role("cell", name="Release 42 Operator")).to_be_visible()
     (window,) = (await drifted.api.request("GET", "/api/maintenance-windows"))["value"]
     assert (window["startsAt"], window["endsAt"]) == (
         "2099-05-30T18:00:00Z",

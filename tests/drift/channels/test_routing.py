@@ -71,7 +71,6 @@ async def drift_twice(tenant: Watched) -> None:
         (EVERYTHING | {"types": ["microsoft.network/virtualNETWORKS"]}, ["net"]),
         (EVERYTHING | {"types": ["a.b/c"]}, []),
         (EVERYTHING | {"subscriptions": ["{own}"]}, ["alpha", "net"]),
-        (EVERYTHING | {"subscriptions": ["0f0e0d0c-0b0a-4009-8807-060504030201"]}, []),
         (EVERYTHING | {"tag": "team"}, ["net"]),
         (EVERYTHING | {"tag": "team=BLUE"}, ["net"]),
         (EVERYTHING | {"tag": "team=red"}, []),
@@ -92,6 +91,12 @@ async def test_channel_is_told_what_it_asked_for(
     await add_channel(**members)
     await drift_twice(tenant)
     assert sorted(name for name, _ in told(receiver)) == names
+
+
+async def test_subscription_that_is_not_the_tenant_s_is_not_there(tenant: Watched) -> None:
+    given = {"name": "x", "kind": "pagerduty", "target": {"key": "k"}}
+    foreign = {"subscriptions": ["0f0e0d0c-0b0a-4009-8807-060504030201"]}
+    assert (await tenant.http.post("/api/channels", json=given | foreign)).status_code == 404
 
 
 async def test_every_channel_is_told_once_whatever_the_others_want(
