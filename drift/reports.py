@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from drift.engine.findings import Status
@@ -132,6 +132,13 @@ def _about(
         for one in standings
         if wanted.subscription_id in {"", one.subscription.subscription_id}
     )
+    if not scopes:  # none at all, or none of that id: whose it may be is not said
+        scopes = (
+            Scope(
+                "", "no subscription", State.UNKNOWN.value, "No such subscription is known here."
+            ),
+        )
+        wanted = replace(wanted, subscription_id="")
     tenant = context.tenant
     return About(tenant.name, now, tenant.tenant_id, scopes, tuple(_filters(wanted)))
 

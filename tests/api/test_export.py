@@ -108,6 +108,19 @@ async def test_each_form_says_that_a_subscription_was_never_read(
     }  # fmt: skip
 
 
+async def test_subscription_that_is_not_there_is_unknown_and_not_repeated(
+    uploader: Uploader, context: TenantContext
+) -> None:
+    other = "00000000-0000-4000-8000-000000000000"
+    document = (await export(uploader.client, "json", f"?subscription={other}")).json()
+    assert (document["complete"], document["findings"]) == (False, [])
+    assert other not in str(document)
+    text = (await export(uploader.client, "csv", f"?subscription={other}")).text
+    assert "No such subscription is known here." in text
+    mine = await export(uploader.client, "json", f"?subscription={uploader.subscription_id}")
+    assert mine.json()["filters"] == {"subscription": uploader.subscription_id}
+
+
 async def test_media_types_are_those_that_the_forms_have(uploader: Uploader) -> None:
     for kind in KINDS.values():
         answer = await export(uploader.client, kind.suffix)
