@@ -38,7 +38,7 @@ class Floor:
 
 
 FLOORS: Mapping[str, Floor] = {
-    "scans": Floor(7, "a week's scans say whether the schedule works"),
+    "scans": Floor(7, "a week's scans say whether they run when they should"),
     "findings": Floor(30, "a month, so that drift that comes and goes is seen to do so"),
     "history": Floor(30, "Azure itself forgets who changed what after 14 days"),
     "audit": Floor(365, "whoever did something cannot have it forgotten within the year"),
