@@ -38,7 +38,6 @@ from tests.drift.host import CONSUMERS
 from tests.drift.watched import Watched
 
 MEMBERS = ("viewer", "operator", "application", "admin")
-NOBODYS = frozenset({"new_id", "part"})  # placeholders that stand for no tenant's own thing
 VOLATILE = frozenset({"x-ms-request-id", "date"})
 State = dict[tuple[str, str, str], Any]
 _BINARY = re.compile(r'"base64":"([^"]+)"')
@@ -146,7 +145,7 @@ class Planted:
     def canaries(self) -> set[str]:
         """What no answer to anybody else and no message of anybody else may hold."""
         made = self.watched.organisation
-        named = {name: value for name, value in self.ids.items() if name not in NOBODYS}
+        named = {name: value for name, value in self.ids.items() if name != "new_id"}
         return self.texts | set(named.values()) | {made.object_id, made.admin_object_id}
 
 
@@ -246,7 +245,6 @@ def bare(watched: Watched, canary: str) -> Planted:
         "client_id": made.client_id,
         "subscription_id": watched.subscription_id,
         "new_id": str(uuid.uuid4()),
-        "part": "1",
     }
     return Planted(watched, canary, {"admin": watched.http.headers["X-MS-CLIENT-PRINCIPAL"]}, ids)
 

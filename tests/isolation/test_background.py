@@ -24,6 +24,7 @@ def message(tenant_id: str, planted: Planted) -> dict[str, Any]:
         "scan_id": planted.ids["scan_id"],
         "subscription_id": planted.ids["subscription_id"],
         "notice_id": "9999999999999999-canary",
+        "job": f"backup.{planted.ids['backup_id']}",
     }
 
 
