@@ -207,6 +207,7 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     context = await serve(deployment, TenantId(planted.tenant_id))
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
+    await renew(planted)
     planted.ids |= await keep_copies(watched)
     await renew(planted)
     planted.ids |= await ask_for_approval(watched, canary)
