@@ -48,7 +48,6 @@ from tests.drift.host import CONSUMERS
 from tests.drift.watched import Watched
 
 MEMBERS = ("viewer", "operator", "application", "admin")
-NOBODYS = frozenset({"new_id", "part"})  # placeholders that stand for no tenant's own thing
 VOLATILE = frozenset({"x-ms-request-id", "date"})
 _AGE = re.compile(rb">(just now|(in )?(less than a minute|\d+ \w+)( ago)?)<")  # as pages say it
 State = dict[tuple[str, str, str], Any]
@@ -164,7 +163,7 @@ class Planted:
     def canaries(self) -> set[str]:
         """What no answer to anybody else and no message of anybody else may hold."""
         made = self.watched.organisation
-        named = {name: value for name, value in self.ids.items() if name not in NOBODYS}
+        named = {name: value for name, value in self.ids.items() if name != "new_id"}
         return self.texts | set(named.values()) | {made.object_id, made.admin_object_id}
 
 
@@ -227,12 +226,13 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     for role in ("viewer", "operator", "application"):
         planted.people[role] = await _add_user(planted, role)
     context = await serve(deployment, TenantId(planted.tenant_id))
-    planted.ids["delivery_id"] = await log_delivery(context.store, planted)
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
+    await renew(planted)
     planted.ids |= await keep_copies(watched)
     await renew(planted)
     planted.ids |= await ask_for_approval(watched, canary)
+    planted.ids["delivery_id"] = await log_delivery(context.store, planted)
     planted.secrets = {
         made.secret,
         await context.vault.read(context.tenant.fingerprint_secret),
@@ -281,7 +281,6 @@ def bare(watched: Watched, canary: str) -> Planted:
         "client_id": made.client_id,
         "subscription_id": watched.subscription_id,
         "new_id": str(uuid.uuid4()),
-        "part": "1",
     }
     return Planted(watched, canary, {"admin": watched.http.headers["X-MS-CLIENT-PRINCIPAL"]}, ids)
 

@@ -40,6 +40,7 @@ CHILD_IDS = (
     "backup_id",
     "export_id",
 )
+ALIKE = {"part": "1"}  # placeholders that stand for the same in every tenant
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Ids = Mapping[str, str]
@@ -107,7 +108,7 @@ class Line:
 def fill(value: Any, ids: Ids) -> Any:
     """The same with ids for placeholders. A name that nobody has an id for is a KeyError."""
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: ids[found[1]], value)
+        return _PLACEHOLDER.sub(lambda found: ALIKE.get(found[1]) or ids[found[1]], value)
     if isinstance(value, Mapping):
         return {key: fill(item, ids) for key, item in value.items()}
     return [fill(item, ids) for item in value] if isinstance(value, list) else value

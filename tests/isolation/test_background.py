@@ -26,6 +26,7 @@ def message(tenant_id: str, planted: Planted) -> dict[str, Any]:
         "subscription_id": planted.ids["subscription_id"],
         "notice_id": "9999999999999999-canary",
         "resource_id": planted.watched.account("alpha")["id"],
+        "job": f"backup.{planted.ids['backup_id']}",
     }
 
 

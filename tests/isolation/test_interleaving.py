@@ -40,6 +40,7 @@ SHARED = {
 }
 # Memory between requests in the layers that know tenants. Each is keyed by tenant, or holds nothing of one.
 MEMORIES = {
+    "tenancy.blobs.Blobs._ready": "names of containers, one a tenant",
     "tenancy.connections.Credentials._known": "by tenant",
     "tenancy.rates.Rates._shares": "by tenant and principal",
     "tenancy.signing_keys.SigningKeys._keys": "public keys of the cloud",

@@ -13,7 +13,7 @@ from drift.backups.holdings import HOLDINGS
 from tenancy.store import Table
 from tests.isolation.cast import Cast
 from tests.isolation.conftest import Settle
-from tests.isolation.planted import MEMBERS, NOBODYS, Cellar, Planted, readable, renew, shown
+from tests.isolation.planted import MEMBERS, Cellar, Planted, readable, renew, shown
 from tests.isolation.policy import CHILD_IDS, LINES, REACHED, ROLES, Line
 from tests.isolation.watch import Watch
 
@@ -168,7 +168,7 @@ async def test_policy_lets_in_whom_it_says(
 
 
 def test_every_id_of_the_policy_is_one_that_is_tried() -> None:
-    known = {*CHILD_IDS, *NOBODYS, "tenant_id", "directory_id", "client_id"}
+    known = {*CHILD_IDS, "tenant_id", "directory_id", "client_id", "new_id"}
     ids = dict.fromkeys(known, "x")
     for line in LINES.values():
         line.request(ids)  # KeyError: give tests/isolation/planted.py an id of that kind

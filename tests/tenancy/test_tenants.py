@@ -301,7 +301,7 @@ async def test_tenant_is_open_to_members_or_not(
     tables: Tables, registry: Registry, status: TenantStatus
 ) -> None:
     tenant = await put(tables, new_tenant_id(), status=status)
-    opened = status in {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}
+    opened = status not in {TenantStatus.PROVISIONING, TenantStatus.DELETED}
     assert await registry.is_open(tenant.tenant_id) is opened
     assert await registry.is_open(new_tenant_id()) is False
 
