@@ -85,9 +85,9 @@ class QuotasBody(Shape):
 class QuotasView(View):
     """What has no limit is left out, as in the body that sets it."""
 
-    resources: LeftOut = None
-    scans_a_day: LeftOut = None
-    stored_bytes: LeftOut = None
+    resources: LeftOut = Field(default=None)
+    scans_a_day: LeftOut = Field(default=None)
+    stored_bytes: LeftOut = Field(default=None)
 
 
 @router.get("/api/usage", response_model=UsageView)
