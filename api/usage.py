@@ -74,9 +74,10 @@ class QuotasBody(Shape):
         json_schema_extra={"examples": [{"resources": 50_000, "scansADay": 48}]}
     )
 
-    resources: Limit = Field(default=None)
-    scans_a_day: Limit = Field(default=None)
-    stored_bytes: Limit = Field(default=None)
+    # Left out they are None, but null is refused: nobody lifts a limit by a value that went missing.
+    resources: Limit = Field(default=None)  # type: ignore[assignment]
+    scans_a_day: Limit = Field(default=None)  # type: ignore[assignment]
+    stored_bytes: Limit = Field(default=None)  # type: ignore[assignment]
 
     def to_quotas(self) -> Quotas:
         return Quotas(self.resources, self.scans_a_day, self.stored_bytes)
