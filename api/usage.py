@@ -74,7 +74,7 @@ class QuotasBody(Shape):
         json_schema_extra={"examples": [{"resources": 50_000, "scansADay": 48}]}
     )
 
-    # Left out is None; null itself is refused.
+    # Left out they are None, but null is refused: nobody lifts a limit by a value that went missing.
     resources: Limit = Field(default=None)  # type: ignore[assignment]
     scans_a_day: Limit = Field(default=None)  # type: ignore[assignment]
     stored_bytes: Limit = Field(default=None)  # type: ignore[assignment]
@@ -86,9 +86,9 @@ class QuotasBody(Shape):
 class QuotasView(View):
     """What has no limit is left out, as in the body that sets it."""
 
-    resources: LeftOut = None
-    scans_a_day: LeftOut = None
-    stored_bytes: LeftOut = None
+    resources: LeftOut = Field(default=None)
+    scans_a_day: LeftOut = Field(default=None)
+    stored_bytes: LeftOut = Field(default=None)
 
 
 @router.get("/api/usage", response_model=UsageView)
