@@ -20,6 +20,7 @@ from dev.demo.client import principal_header
 from drift.channels.rows import (
     Delivery,
     Outcome,
+    get_channel,
     get_delivery,
     insert_delivery,
     save_delivery,
@@ -185,8 +186,10 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     planted.ids["delivery_id"] = await log_delivery(context.store, planted)
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
+    channel = (await get_channel(context.store, planted.ids["channel_id"])).channel
     planted.secrets = {
         made.secret,
+        await context.vault.read(channel.secret_name),
         await context.vault.read(context.tenant.fingerprint_secret),
         context.tenant.fingerprint_secret,
     }
