@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from drift.findings import get_finding
+from drift.findings import COMMENT, get_finding
 from tenancy import audit
 from tenancy.access import TenantContext
 from tenancy.rowkeys import newest_first
@@ -14,7 +14,6 @@ from tenancy.rows import Row, Value
 from tenancy.store import Table, TenantStore
 
 LONGEST = 4_000  # characters
-_COMMENT = "m."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ async def add_comment(
 
 
 def _of(finding_id: str) -> str:
-    return f"{_COMMENT}{finding_id}."
+    return f"{COMMENT}{finding_id}."
 
 
 def _read(row: Row, prefix: str) -> Comment:

@@ -38,6 +38,7 @@ from tenancy.store import (
 )
 
 _FINDING, _OUTBOX = "f.", "o."
+COMMENT = "m."  # what people say of a finding (drift/comments.py)
 LARGEST_VALUE = 2_000  # bytes of JSON; a longer before or after is cut, the snapshots have it whole
 MOST_CHANGES = 120  # kept with one finding, which must fit one row of 900 kB
 BESIDE = 2  # rows of a transaction beside those of its findings: the outbox and the counts
@@ -241,6 +242,8 @@ async def forget(store: TenantStore, stored: Stored) -> bool:
         await _transact(store, finding.subscription_id, [transition], operations)
     except Stale:
         return False
+    async for row in store.rows(Table.FINDING, prefix=f"{COMMENT}{finding.finding_id}.", columns=["at"]):
+        await store.delete(Table.FINDING, row.key)  # what was said of it
     return True
 
 

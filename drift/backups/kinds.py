@@ -126,7 +126,7 @@ KINDS = (
             "schedule": "cron of the scans, UTC; empty for never",
             "scope": "which types and resource groups count",
             "notify": "severities that notify",
-            "retention_days": "how long records are kept",
+            "retention": "how many days records of each kind are kept",
             "four_eyes": "whether a baseline version needs a second person",
             "backups_kept": "nightly backups that are kept",
         },

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ import zstandard
 
 from errors import Corrupt, NotFound
 from tenancy.blobs import BlobWriter, TenantBlobs
-from tenancy.migrations import version_of
+from tenancy.migrations import bring_forward, version_of
 from tenancy.rows import Row, Value
 
 LEVEL = 3
@@ -72,7 +72,7 @@ async def read_lines(blobs: TenantBlobs, file: TableFile) -> AsyncIterator[Row]:
     that were written: who must not act on what is changed reads to the end first (`check`)."""
     digest, last, rows = hashlib.sha256(), "", 0
     async for line in _lines(blobs, file, digest):
-        row = decode(line)
+        row = bring_forward(file.table, replace(decode(line), version=file.version))
         if rows and row.key <= last:
             raise Corrupt(f"The copy of {file.table} is out of order.")
         last, rows = row.key, rows + 1

@@ -29,6 +29,7 @@ from drift.channels.rows import (
     Outcome,
     get_delivery,
     insert_delivery,
+    read_desk,
     save_delivery,
 )
 from drift.channels.stories import tell
@@ -233,8 +234,10 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     await renew(planted)
     planted.ids |= await ask_for_approval(watched, canary)
     planted.ids["delivery_id"] = await log_delivery(context.store, planted)
+    channels = (await read_desk(context.store)).channels
     planted.secrets = {
         made.secret,
+        *[await context.vault.read(channel.secret_name) for channel in channels],
         await context.vault.read(context.tenant.fingerprint_secret),
         context.tenant.fingerprint_secret,
     }
@@ -311,6 +314,8 @@ async def renew(planted: Planted) -> None:
     user |= {"name": canary, "role": "viewer"}
     ids["user_id"] = (await api.request("POST", "/api/users", user))["id"]
     ids["invitation_id"] = (await api.request("POST", "/api/invitations", invitation))["id"]
+    if "scan_id" in ids:  # so many may be open, and no more
+        await watched.http.post(f"/api/scans/{ids['scan_id']}/cancel")
     ids["scan_id"] = await watched.request_scan()
 
 

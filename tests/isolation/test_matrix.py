@@ -28,6 +28,8 @@ UNTOLD = {
     "POST /t/{tenant_id}/rules/preview": "reads",
     "POST /t/{tenant_id}/rules/{rule_id}/preview": "reads",
     "POST /t/{tenant_id}/findings/decide": "the value that was seen is an old one here, and the answer says so",
+    "POST /t/{tenant_id}/findings/views": "of whoever saves it alone",
+    "POST /t/{tenant_id}/findings/views/remove": "the same",
     "POST /api/tenants/{tenant_id}/activate": "done before: the tenant is active",
     "POST /api/tenants": "told in the new tenant",
     "POST /platform/tenants/new": "told in the new tenant",
