@@ -236,7 +236,7 @@ EXPORTS: dict[str, Any] = {
         ],
         "findings": [],
     },
-    "sarif": '{"$schema": "...", "version": "2.1.0", "runs": [{"results": []}]}',
+    "sarif": {"$schema": "...", "version": "2.1.0", "runs": [{"results": []}]},
     "junit": '<?xml version="1.0" encoding="UTF-8"?><testsuites></testsuites>',
 }
 NO_EXAMPLE = "…"  # a text whose name is not above; a test finds it

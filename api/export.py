@@ -23,7 +23,7 @@ router = APIRouter(tags=["reports"])
 
 def _answers(kind: str) -> dict[int | str, dict[str, Any]]:
     """What the API's description says of a file: its media type, an example, and for JSON the schema."""
-    schema = SCHEMA if kind == "json" else {"type": "string"}
+    schema = {"json": SCHEMA, "sarif": {"type": "object"}}.get(kind, {"type": "string"})
     media_type = KINDS[kind].media_type.partition(";")[0]
     example = {"examples": [EXPORTS[kind]]}
     return {200: {"content": {media_type: {"schema": {**schema, **example}}}}}

@@ -242,7 +242,9 @@ async def forget(store: TenantStore, stored: Stored) -> bool:
         await _transact(store, finding.subscription_id, [transition], operations)
     except Stale:
         return False
-    async for row in store.rows(Table.FINDING, prefix=f"{COMMENT}{finding.finding_id}.", columns=["at"]):
+    async for row in store.rows(
+        Table.FINDING, prefix=f"{COMMENT}{finding.finding_id}.", columns=["at"]
+    ):
         await store.delete(Table.FINDING, row.key)  # what was said of it
     return True
 

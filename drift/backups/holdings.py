@@ -62,8 +62,8 @@ HOLDINGS = (
     Holding(Table.PACK, Way.ADD, 4),
 )
 NOT_HELD = {
-    Table.CHANNEL: "a channel's address is a secret, and no backup has secrets; windows and snoozes are of the moment",
-    Table.DELIVERY: "what was sent was sent",
+    Table.CHANNEL: "who was taken off the list must not hear of the tenant again, and its address is a secret anyhow",
+    Table.DELIVERY: "what waited to be sent then must not be sent now",
     Table.TENANT: "whether a tenant is open is the platform's; its schedule follows from the settings",
     Table.BACKUP: "the list of backups is not rolled back by one of them",
 }

@@ -24,8 +24,8 @@ def test_start_of_the_deployed_app_is_within_its_bars() -> None:
         ):
             assert figure.ok, figure
         # The exporters are really there, from the first invocation on.
-        first = figures[f"start, first HTTP request with {name}"]
-        assert first.value > figures["start, up to the first HTTP request"].value
+        first = figures[f"start, its memory with {name}"]
+        assert first.value > figures["start, memory at the first HTTP request"].value
 
 
 def test_app_that_does_not_import_has_no_figure(tmp_path: Path) -> None:

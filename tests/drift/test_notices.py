@@ -232,4 +232,4 @@ def finding_of(tenant, name, now):
         evidence=Evidence.CONFIRMED,
     )
     step = advance(None, seen, now=now, baseline_id="none")
-    return Transition(step.finding, "", step.event)
+    return Transition(step.finding, "", step.event, None)

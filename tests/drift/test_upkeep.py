@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from drift import expiry, upkeep
-from drift.findings import Filter, page_findings
+from drift.filters import Wanted
+from drift.findings import page_findings
 from drift.retention import FLOORS, KINDS, MOST_DAYS, Retention, check_retention
 from drift.summaries import Wanted, page_summaries, tallies
 from drift.sweep import sweep
@@ -128,7 +129,7 @@ async def test_what_is_in_force_works_when_all_else_is_gone(
     assert await lived.api.request("GET", path) == held
     (finding,) = await lived.findings()
     assert finding["status"] == "open"
-    ((stored,), _) = await page_findings(context.store, Filter(), after="", limit=9)
+    ((stored,), _) = await page_findings(context.store, Wanted(), after="", limit=9)
     ((summary,), _) = await page_summaries(context.store, Wanted(), limit=9)
     assert summary.finding_id == stored.finding.finding_id == finding["id"]
     counts = (await tallies(context.store))[lived.subscription_id].counts

@@ -230,6 +230,9 @@ async def plant(watched: Watched, canary: str, deployment: Deployment) -> Plante
     await announce(context, "9999999999999999-canary", canary, now=datetime.now(UTC))
     await context.store.put(Table.USAGE, "canary", {"note": canary})  # nothing writes it yet
     await renew(planted)
+    # Its test would be tried again and again: what waits on a queue would not be what it was.
+    channel = f"/api/channels/{planted.ids['channel_id']}"
+    await watched.http.delete(channel, headers=await watched.if_match(channel))
     planted.ids |= await keep_copies(watched)
     await renew(planted)
     planted.ids |= await ask_for_approval(watched, canary)

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ from tests.isolation.proxy import Fault, Shaky
 
 NOW = datetime.now(UTC)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
-NAMED_BY = {"secret": "secrets", "index": "index"}
+NAMED_BY = {"secret": "secrets", "index": "index", "blob": "files"}
 
 
 async def delete(operator: Product, tenant_id: str, **query: str) -> None:
@@ -57,6 +58,12 @@ async def count(cellar: Cellar, tenant_id: str) -> dict[str, int]:
     return found
 
 
+def without_usage(removed: Mapping[str, int]) -> dict[str, int]:
+    """A process writes what it counted of a day when it likes."""
+    assert removed["rows.usage"] >= 1
+    return {place: number for place, number in removed.items() if place != "rows.usage"}
+
+
 async def test_nothing_is_left_but_the_certificate(
     operator: Product, settle: Settle, foreign: Planted, cellar: Cellar, quiet: Host
 ) -> None:
@@ -74,9 +81,9 @@ async def test_nothing_is_left_but_the_certificate(
     said = await operator.request("GET", f"/api/tenants/{tenant_id}/erasure")
     assert (said["state"], said["genuine"], said["reason"]) == ("done", True, "")
     assert said in await operator.every("/api/tenants/erasures?maxpagesize=2")
-    assert said["removed"] == closed
+    assert without_usage(said["removed"]) == without_usage(closed)
     certificate = json.loads(said["certificate"])
-    assert certificate["removed"] == closed
+    assert certificate["removed"] == said["removed"]
     assert (certificate["tenantId"], certificate["left"]) == (tenant_id, 0)
     assert certificate["closedAt"] < certificate["begunAt"] <= certificate["verifiedAt"]
     for canary in planted.canaries - {tenant_id}:
@@ -166,7 +173,7 @@ async def test_death_before_any_step_leads_to_the_same_end(
     found = await quiet.deployment.erasures.find(TenantId(tenant_id))
     assert found is not None
     assert found.state is ErasureState.DONE
-    assert found.removed == closed
+    assert without_usage(found.removed) == without_usage(closed)
     assert {key[0] for key in await cellar.state_of(tenant_id)} <= {"message"}
 
 

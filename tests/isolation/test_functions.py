@@ -74,11 +74,12 @@ async def test_c09_c10_body_is_json_of_the_contract_or_nothing(
     bodies: list[tuple[bytes, str]] = [
         (json.dumps(patch).encode(), "application/json-patch+json"),
         (json.dumps(good | {"tenantId": None}).encode(), "application/merge-patch+json"),
-        (json.dumps(dict.fromkeys(good)).encode(), "application/json"),
         (json.dumps(good).encode("utf-16"), "application/json; charset=utf-16"),
         (json.dumps(good).encode(), "text/plain"),
         (b"a=b", "application/x-www-form-urlencoded"),
     ]
+    if good:  # where nothing need be said, nothing is a good body
+        bodies.append((json.dumps(dict.fromkeys(good)).encode(), "application/json"))
     headers = line.request(own.ids)["headers"] | cast.headers(asker(line), own)
     for body, kind in bodies:
         said = headers | {"Content-Type": kind}

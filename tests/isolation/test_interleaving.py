@@ -33,9 +33,11 @@ PATHS = (
 SHARED = {
     "function_app.deployment": "the connections of the deployment; takes nothing",
     "function_app.http": "the one app; takes nothing",
+    "drift.channels.posting.trust": "the machine's certificates; takes nothing",
     "web.assets.address": "where a file of the package is published; takes its name",
     "web.assets.published": "the files of the package",
     "web.rendering.environment": "the templates of the package; takes nothing",
+    "web.report_file.style": "a file of the package; takes nothing",
     "drift.engine.*": "pure: what they are asked with decides alone, and no key is among it",
 }
 # Memory between requests in the layers that know tenants. Each is keyed by tenant, or holds nothing of one.

@@ -83,7 +83,7 @@ async def test_row_of_a_newer_version_is_refused_and_left(old: str, deployment: 
     newer = {"PartitionKey": old, "RowKey": "z-newer", "tenant_id": old, "_schema": 2, "x": 1}
     await client.upsert_entity(newer)
     store = (await serve(deployment, old)).store
-    for read in (store.find(Table.RULE, "z-newer"), store.page(Table.RULE)):
+    for read in (store.find(Table.RULE, "z-newer"), store.page(Table.RULE, limit=10)):
         with pytest.raises(Unavailable, match="rule was written by a newer version"):
             await read
     assert dict(await client.get_entity(old, "z-newer"))["x"] == 1
@@ -102,7 +102,7 @@ async def test_tenant_row_of_a_newer_version_is_refused(deployment: Deployment) 
 
 async def test_columns_of_an_old_row_are_those_of_today(old: str, deployment: Deployment) -> None:
     store = (await serve(deployment, old)).store
-    rows, _ = await store.page(Table.SETTINGS, prefix="settings", columns=("d0", "gone"))
+    rows, _ = await store.page(Table.SETTINGS, prefix="settings", limit=10, columns=("d0", "gone"))
     assert rows[0].values.keys() == {"d0", "gone"}
     assert b'"retention":{' in rows[0].values["d0"]
     assert rows[0].values["gone"] is None

@@ -17,6 +17,7 @@ PARTITION = "PartitionKey eq @tenant"
         ("s.", "", " and RowKey ge @low and RowKey lt @high", {"low": "s.", "high": "s/"}),
         ("s.", "s.7", " and RowKey gt @low and RowKey lt @high", {"low": "s.7", "high": "s/"}),
         ("s.", "s.", " and RowKey gt @low and RowKey lt @high", {"low": "s.", "high": "s/"}),
+        ("p", "", " and RowKey ge @low and RowKey lt @high", {"low": "p", "high": "q"}),
         # A cursor of before the range changes nothing: it would let in what does not start with the prefix.
         ("s.", "a.9", " and RowKey ge @low and RowKey lt @high", {"low": "s.", "high": "s/"}),
     ],
@@ -24,4 +25,8 @@ PARTITION = "PartitionKey eq @tenant"
 def test_range_begins_at_the_later_of_prefix_and_cursor(
     prefix: str, after: str, query: str, parameters: dict[str, str]
 ) -> None:
-    assert range_filter("t", prefix, after) == (PARTITION + query, {"tenant": "t", **parameters})
+    tenant = "t' or 1 eq 1"
+    assert range_filter(tenant, prefix, after) == (
+        PARTITION + query,
+        {"tenant": tenant, **parameters},
+    )

@@ -175,26 +175,6 @@ async def test_page_of_one_row_and_the_last_one(store: TenantStore) -> None:
     assert ([row.key for row in exact], cursor) == (["a", "b", "c"], "")
 
 
-@pytest.mark.parametrize(
-    ("prefix", "after", "query", "parameters"),
-    [
-        ("", "", "", {}),
-        ("", "k", " and RowKey gt @low", {"low": "k"}),
-        ("p.", "", " and RowKey ge @low and RowKey lt @high", {"low": "p.", "high": "p/"}),
-        ("p.", "p.k", " and RowKey gt @low and RowKey lt @high", {"low": "p.k", "high": "p/"}),
-        ("p.", "p.", " and RowKey gt @low and RowKey lt @high", {"low": "p.", "high": "p/"}),
-        ("p.", "o", " and RowKey ge @low and RowKey lt @high", {"low": "p.", "high": "p/"}),
-        ("p", "", " and RowKey ge @low and RowKey lt @high", {"low": "p", "high": "q"}),
-    ],
-)
-def test_range_never_leaves_the_partition(
-    prefix: str, after: str, query: str, parameters: dict[str, str]
-) -> None:
-    text, values = store_module._range_filter("t' or 1 eq 1", prefix, after)
-    assert text == "PartitionKey eq @tenant" + query
-    assert values == {"tenant": "t' or 1 eq 1", **parameters}
-
-
 async def test_columns_narrow_what_is_read(store: TenantStore) -> None:
     await store.put(Table.FINDING, "a", {"x": 1, "y": 2})
     rows = [row async for row in store.rows(Table.FINDING, columns=["x"])]
@@ -349,7 +329,7 @@ async def test_row_says_when_and_in_which_form_it_was_written(store: TenantStore
     assert found.version == 2
     assert found.written_at is not None
     assert timedelta(0) <= found.written_at - before.replace(microsecond=0) < timedelta(seconds=60)
-    (page, _) = await store.page(Table.FINDING, prefix="form", columns=("n",))
+    (page, _) = await store.page(Table.FINDING, prefix="form", limit=10, columns=("n",))
     assert [(row.written_at, row.version, row.values) for row in page] == [
         (found.written_at, 2, {"n": 1})
     ]

@@ -35,7 +35,7 @@ async def test_back_up_look_and_restore(drifted: Watched, open_page: OpenPage) -
     await expect(main).to_contain_text("What is in it")  # it shows by itself that it is done
     await expect(main).to_contain_text("Make a dry run first")
 
-    await drifted.change_settings(retentionDays=44)
+    await drifted.change_settings(retention={"scans": 44})
     await press(page, "Make a dry run", drifted)
     await expect(main).to_contain_text("Nobody is let in again who is no user now")
     row = page.locator("#progress tr", has_text="settings").last
@@ -49,7 +49,7 @@ async def test_back_up_look_and_restore(drifted: Watched, open_page: OpenPage) -
     await press(page, "Restore this backup", drifted)
     await expect(main).to_contain_text("Restored")
     settings = await drifted.api.request("GET", "/api/settings")
-    assert settings["retentionDays"] == 365
+    assert settings["retention"]["scans"] == 365
 
 
 async def test_take_everything_away(drifted: Watched, open_page: OpenPage) -> None:

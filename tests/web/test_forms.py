@@ -97,13 +97,13 @@ async def test_settings_are_saved_as_they_are_filled_in(
     assert (await send(admin, form)).status_code == 200
     assert await tenant.api.request("GET", "/api/settings") == before  # nobody touched anything
     form = await form_on(admin, f"{home}/settings", f"{home}/settings")
-    filled = {"schedule": "0 5 * * *", "retentionDays": "90", "notify": ["high"]}
+    filled = {"schedule": "0 5 * * *", "retention.scans": "90", "notify": ["high"]}
     saved = await send(admin, form, **filled, excludeGroups="sandbox\n\n  lab  ")
     assert saved.headers["HX-Redirect"] == f"{home}/settings"
     after = await tenant.api.request("GET", "/api/settings")
-    assert (after["schedule"], after["retentionDays"]) == ("0 5 * * *", 90)
+    assert (after["schedule"], after["retention"]["scans"]) == ("0 5 * * *", 90)
     assert (after["notify"], after["scope"]["excludeGroups"]) == (["high"], ["sandbox", "lab"])
-    stale = await send(admin, form, retentionDays="91")
+    stale = await send(admin, form, **{"retention.scans": "91"})
     assert stale.status_code == 412
     assert await tenant.api.request("GET", "/api/settings") == after
 
@@ -128,9 +128,9 @@ async def test_number_that_is_none_is_refused_by_name(
 ) -> None:
     before = await tenant.api.request("GET", "/api/settings")
     form = await form_on(admin, f"{home}/settings", f"{home}/settings")
-    refused = await send(admin, form, retentionDays=text)
+    refused = await send(admin, form, **{"retention.scans": text})
     assert refused.status_code == 422
-    assert "retentionDays" in refused.text
+    assert "retention.scans" in refused.text
     assert await tenant.api.request("GET", "/api/settings") == before
 
 

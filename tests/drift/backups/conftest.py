@@ -118,7 +118,7 @@ async def live_in(watched: Watched) -> None:
     await watched.api.request(
         "POST", "/api/users", user | {"objectId": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"}
     )
-    await watched.change_settings(retentionDays=90, schedule="0 3 * * *")
+    await watched.change_settings(retention={"scans": 90}, schedule="0 3 * * *")
     await watched.capture(name="second", activate=False)
 
 

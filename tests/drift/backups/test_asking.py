@@ -125,7 +125,7 @@ async def test_an_admin_does_it_all_through_the_api(
     detail = await api.request("GET", path)
     assert (detail["status"], detail["dryRun"], detail["restore"]) == ("done", None, None)
     assert sum(one["rows"] for one in detail["tables"]) == detail["rows"] > 30
-    await vaulted.watched.change_settings(retentionDays=31)
+    await vaulted.watched.change_settings(retention={"scans": 31})
     await api.request("POST", f"{path}/restore", {"dryRun": True})
     assert await host.drain() == []
     tried = (await api.request("GET", path))["dryRun"]
@@ -141,7 +141,7 @@ async def test_an_admin_does_it_all_through_the_api(
     assert await host.drain() == []
     detail = await api.request("GET", path)
     assert (detail["restore"]["status"], detail["tenantStatus"]) == ("done", "active")
-    assert (await api.request("GET", "/api/settings"))["retentionDays"] == 90
+    assert (await api.request("GET", "/api/settings"))["retention"]["scans"] == 90
     told = [one["action"] for one in await api.every("/api/audit?action=backup")]
     assert told == ["backup.restored", "backup.restore", "backup.dryRun", "backup.make"]
 

@@ -62,7 +62,7 @@ async def test_everything_of_the_tenant_is_in_it(vaulted: Vaulted) -> None:
     assert [one["reason"] for one in found["rules.jsonl"]] == ["noise"]
     assert {one["name"] for one in found["users.jsonl"]} == {"Ada", "Olga"}
     (settings,) = found["settings.jsonl"]
-    assert (settings["retention_days"], settings["four_eyes"]) == (90, True)
+    assert (settings["retention"]["scans"], settings["four_eyes"]) == (90, True)
     assert found["settings-history.jsonl"][0]["after"] == settings
     assert {one["action"] for one in found["audit.jsonl"]} >= {"baseline.activate", "rule.add"}
     assert len(found["approvals-of-settings.jsonl"]) == 1

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import zstandard
-from tests.drift.test_crash import DyingDeployment
 
 from drift.backups import making, running
 from drift.backups.holdings import HOLDINGS, NOT_HELD, Holding
@@ -30,6 +29,7 @@ from tenancy.migrations import version_of
 from tenancy.rows import Row
 from tenancy.store import Table, TenantStore
 from tests.drift.backups.conftest import HELD, Vaulted, now
+from tests.drift.dying import DyingDeployment
 
 
 def unpacked(data: bytes) -> bytes:

@@ -22,7 +22,7 @@ from tenancy.ids import SubscriptionId, TenantId
 from tenancy.store import Operation, Table, Write
 from tests.api.members import add, body, give, take_out
 from tests.drift.backups.conftest import HELD, NewVaulted, Vaulted, now
-from tests.drift.test_crash import DyingDeployment
+from tests.drift.dying import DyingDeployment
 
 RECORDS = ("audit", "notice", "usage", "user", "connection")
 RULES = Holding(Table.RULE, Way.REPLACE, 10)
@@ -38,7 +38,7 @@ def counts(job: Job) -> dict[str, tuple[int, int, int]]:
 async def change_much(vaulted: Vaulted) -> None:
     """What people and scans do after a backup."""
     watched = vaulted.watched
-    await watched.change_settings(retentionDays=30, schedule="0 5 * * *")
+    await watched.change_settings(retention={"scans": 30}, schedule="0 5 * * *")
     rules = (await watched.api.request("GET", "/api/rules"))["value"]
     path = f"/api/rules/{rules[0]['id']}"
     await watched.http.delete(path, headers=await watched.if_match(path))
@@ -333,7 +333,7 @@ async def test_who_lost_the_restore_writes_no_more(vaulted: Vaulted) -> None:
 
 
 async def change_much_again(vaulted: Vaulted) -> None:
-    await vaulted.watched.change_settings(retentionDays=44)
+    await vaulted.watched.change_settings(retention={"scans": 44})
 
 
 async def test_packs_that_were_there_are_young_again(vaulted: Vaulted) -> None:

@@ -263,7 +263,7 @@ async def test_log_is_kept_as_long_as_the_tenant_says(
     for one in (channel, other):
         await tenant.api.request("POST", f"/api/channels/{one['id']}/test")
     assert await tenant.host.drain() == []
-    await tenant.change_settings(retentionDays=30)
+    await tenant.change_settings(retention={"notices": 30})
     context = await serve(tenant.host.deployment, TenantId(tenant.tenant_id))
     gone = await only(tenant, other)
     headers = await tenant.if_match(f"/api/channels/{other['id']}")
