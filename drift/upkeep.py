@@ -1,8 +1,8 @@
 """What is done for one tenant each day: acceptances that are over, secrets that end, rows of earlier versions, what is
 older than the tenant keeps it, packs that nothing needs, and the order of the night's backup.
 
-Each tenant has a message of its own, because ten thousand of them do not fit one run of a timer: a quiet one takes 22
-operations of storage, about a quarter of a second, which is 40 minutes for all of them one by one, and a function ends
+Each tenant has a message of its own, because ten thousand of them do not fit one run of a timer: a quiet one takes 47
+operations of storage, about half a second, which is an hour and a half for all of them one by one, and a function ends
 after 30. So they are kept on many instances at once, each tenant for at most BUDGET. Then what is left goes to the end
 of the queue with a message more, so that a tenant with much to do holds up nobody; where it was stands in a row. A step
 that fails does not stop the others; the message fails at the end, is tried again, and after five tries the tenant and

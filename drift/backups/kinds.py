@@ -102,7 +102,7 @@ KINDS = (
             "taken": "not scanned because another tenant watches it",
         },
         prefix="s.",
-        left_out=frozenset({"rules_version"}),
+        left_out=frozenset({"rules_version", "agreed"}),
     ),
     ExportKind(
         "approvals-of-baselines",

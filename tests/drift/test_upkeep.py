@@ -16,7 +16,7 @@ from drift import expiry, upkeep
 from drift.filters import Wanted
 from drift.findings import page_findings
 from drift.retention import FLOORS, KINDS, MOST_DAYS, Retention, check_retention
-from drift.summaries import Wanted, page_summaries, tallies
+from drift.summaries import page_summaries, tallies
 from drift.sweep import sweep
 from drift.upkeep import BUDGET, STEPS, Upkeep, find_upkeep, keep
 from errors import Invalid, Unavailable
@@ -100,7 +100,8 @@ async def test_each_kind_goes_when_its_days_are_over_and_not_before(
     assert before["scan s"] == 4
     assert before["finding f"] == 2
     after = await kept_after(context, lived, 178)
-    assert before - after <= Counter({"pack s": 9, "pack p": 9})
+    # Rows of usage are added up meanwhile.
+    assert before - after <= Counter({"pack s": 9, "pack p": 9, "usage day": 9})
     before = after
     gone: dict[float, Counter[str]] = {}
     for days in (181, 366, 401, 731, 1097):
@@ -108,8 +109,8 @@ async def test_each_kind_goes_when_its_days_are_over_and_not_before(
         gone[days], before = before - after, after
     assert gone[181] == {"scan s": 3, "scan p": 3, "notice": 2}
     assert gone[366].keys() >= {"configuration moment", "configurationhistory"}
-    assert gone[401] == {"usage day": 1}
-    assert gone[731] == {"finding f": 1, "finding i": 1}
+    assert gone[401].keys() == {"usage day"}
+    assert gone[731] == {"finding f": 1, "finding w": 1, "finding n": 1}
     assert gone[1097].keys() == {"audit", "settings change"}
     assert after["finding f"] == after["scan s"] == after["configuration newest"] == 1
     assert after["configuration moment"] == 1
@@ -130,7 +131,7 @@ async def test_what_is_in_force_works_when_all_else_is_gone(
     (finding,) = await lived.findings()
     assert finding["status"] == "open"
     ((stored,), _) = await page_findings(context.store, Wanted(), after="", limit=9)
-    ((summary,), _) = await page_summaries(context.store, Wanted(), limit=9)
+    (summary,) = (await page_summaries(context.store, Wanted(), limit=9)).found
     assert summary.finding_id == stored.finding.finding_id == finding["id"]
     counts = (await tallies(context.store))[lived.subscription_id].counts
     assert counts == {("open", stored.finding.severity): 1}
@@ -217,7 +218,8 @@ async def test_batches_are_bounded_and_come_to_the_end(
     for name in ("PAGE", "SCANS"):
         monkeypatch.setattr(expiry, name, 1)
     after = await kept_after(context, lived, 4000)
-    assert (after["scan s"], after["scan p"], after["notice"], after["usage day"]) == (1, 1, 0, 0)
+    assert (after["scan s"], after["scan p"], after["notice"]) == (1, 1, 0)
+    assert after["usage day"] <= 1  # what this very process counted
     assert after["audit"] == 1  # that this was done
 
 
@@ -240,7 +242,8 @@ async def test_step_that_fails_stops_no_other_and_is_told(
     assert state is not None
     assert state.failed.keys() == {"scans"}
     after = await census(lived)
-    assert (after["notice"], after["finding f"], after["usage day"]) == (0, 1, 0)
+    assert (after["notice"], after["finding f"]) == (0, 1)
+    assert after["usage day"] <= 1
 
 
 async def sweep_and_take(tenant: Watched, deployment: Deployment) -> Counter[str]:

@@ -48,6 +48,7 @@ MEMORIES = {
     "tenancy.signing_keys.SigningKeys._keys": "public keys of the cloud",
     "tenancy.sightings.Sightings._known": "by tenant, principal, way and role",
     "tenancy.store.Tables._ready": "names of tables",
+    "tenancy.usage.Usage._tallies": "by tenant",
     "tenancy.vault.Vault._cache": "by tenant and secret",
 }
 

@@ -49,7 +49,7 @@ async def test_back_up_look_and_restore(drifted: Watched, open_page: OpenPage) -
     await press(page, "Restore this backup", drifted)
     await expect(main).to_contain_text("Restored")
     settings = await drifted.api.request("GET", "/api/settings")
-    assert settings["retention"]["scans"] == 365
+    assert settings["retention"]["scans"] == 180
 
 
 async def test_take_everything_away(drifted: Watched, open_page: OpenPage) -> None:

@@ -20,7 +20,7 @@ from drift.backups.holdings import HOLDINGS, NOT_HELD, Holding
 from drift.backups.jobs import Job, JobStatus, Kind, every_job
 from drift.backups.lines import decode
 from drift.backups.manifest import folder_of, get_manifest, name_of
-from drift.sweep import sweep
+from drift.upkeep import keep
 from errors import Conflict, Stale
 from settings import VERSION, Settings
 from tenancy.access import serve
@@ -107,9 +107,9 @@ async def test_nightly_backup_is_asked_for_once_and_at_the_tenants_own_time(
 ) -> None:
     host, night = vaulted.watched.host, now()
     waiting = await host.waiting("jobs")
-    for _ in range(2):
-        await sweep(vaulted.deployment, now=night)
     context = await vaulted.context()
+    for _ in range(2):
+        await keep(context, clock=lambda: night)
     (job,) = await every_job(context.store, Kind.BACKUP)
     assert (job.trigger, job.status) == ("nightly", JobStatus.QUEUED)
     assert await host.waiting("jobs") > waiting  # not to be seen yet, unless its turn is now

@@ -290,7 +290,8 @@ async def test_scan_under_way_is_waited_for(vaulted: Vaulted) -> None:
     context = await vaulted.context()
     subscription = SubscriptionId(vaulted.watched.subscription_id)
     lease = await leases.acquire(context.store, subscription, "scan", now=now())
-    keeper = leases.LeaseKeeper(context.store, lease, now, watch=vaulted.context)
+    keeper = leases.LeaseKeeper(context.store, lease, now)
+    keeper.watch(vaulted.context)
     job = await vaulted.ask_restore(backup.job_id)
     await vaulted.watched.host.take("jobs")
 
@@ -302,7 +303,7 @@ async def test_scan_under_way_is_waited_for(vaulted: Vaulted) -> None:
         await running.run_job(closed, job.key, clock=clock)
         assert (await vaulted.read(job)).phase is Phase.CLOSED
     with pytest.raises(leases.TenantClosedError):
-        await keeper.keep()  # it stops at its next step
+        await keeper.before_commit()  # nothing of it is written any more
     await keeper.release()
     await running.run_job(await vaulted.context(restoring=True), job.key, clock=later)
     assert (await vaulted.read(job)).status is JobStatus.DONE
