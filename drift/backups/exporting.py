@@ -25,7 +25,8 @@ from drift.backups.jobs import (
     get_job,
     order,
 )
-from drift.backups.kinds import KINDS, ExportKind, describe
+from drift.backups.kinds import KINDS
+from drift.backups.members import ExportKind, describe
 from drift.backups.zips import Zips
 from drift.engine.index import SnapshotIndex
 from errors import Conflict, NotFound

@@ -5,28 +5,8 @@ A member that is not described here is not exported; tests/drift/backups/test_ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-import msgspec
-
-from tenancy.rows import Row, join_binary
+from drift.backups.members import ExportKind
 from tenancy.store import Table
-
-
-@dataclass(frozen=True, slots=True)
-class ExportKind:
-    name: str  # of its file, without .jsonl
-    table: Table
-    about: str
-    fields: Mapping[str, str]
-    prefix: str = ""  # of the rows' keys
-    key: str = (
-        "id"  # what the rest of the key is called; '' when it says nothing that the members do not
-    )
-    below: str = ""  # only keys that sort before this
-    left_out: frozenset[str] = frozenset()  # members that mean nothing outside the product
-
 
 _APPROVAL = {
     "subscription_id": "the subscription that it is about; empty for the switch of four-eyes approval",
@@ -280,6 +260,83 @@ KINDS = (
         key="",
     ),
     ExportKind(
+        "comments",
+        Table.FINDING,
+        "What people said about findings.",
+        {"author": "who", "at": "when", "text": "what"},
+        prefix="m.",
+    ),
+    ExportKind(
+        "views",
+        Table.SETTINGS,
+        "Filters of the list of findings that somebody keeps under a name; the id begins with whose it is.",
+        {"name": "as its owner calls it", "query": "the filter"},
+        prefix="view.",
+    ),
+    ExportKind(
+        "channels",
+        Table.CHANNEL,
+        "Where notices go. Addresses and keys are in no export.",
+        {
+            "channel_id": "id",
+            "name": "as an admin wrote it",
+            "kind": "teams, slack, smtp, …",
+            "selection": "what it is told",
+            "timing": "when",
+            "host": "of its address",
+            "created_at": "when it was made",
+            "created_by": "by whom",
+            "enabled": "whether anything is sent",
+            "snoozed_until": "until when nothing is",
+            "disabled_because": "why the product switched it off",
+        },
+        prefix="c.",
+        key="",
+        left_out=frozenset({"secret_name"}),
+    ),
+    ExportKind(
+        "maintenance-windows",
+        Table.CHANNEL,
+        "When changes by whom are expected.",
+        {
+            "window_id": "id",
+            "name": "as somebody wrote it",
+            "starts_at": "from",
+            "ends_at": "to",
+            "deployers": "whose changes",
+            "created_by": "by whom",
+        },
+        prefix="m.",
+        key="",
+    ),
+    ExportKind(
+        "snoozes",
+        Table.CHANNEL,
+        "Findings of which nothing is told for a while; the id is the finding's.",
+        {"until": "until when"},
+        prefix="s.",
+    ),
+    ExportKind(
+        "deliveries",
+        Table.DELIVERY,
+        "What was sent through channels, and how that went.",
+        {
+            "delivery_id": "channel and notice",
+            "channel_id": "the channel",
+            "story": "what it said",
+            "events": "of which findings",
+            "created_at": "when it was made",
+            "due_at": "not tried before",
+            "outcome": "held, queued, delivered, failed, bundled or skipped",
+            "attempts": "each try: when, status, how long",
+            "reason": "why it is not delivered",
+            "bundle": "the digest that told it",
+        },
+        prefix="d.",
+        key="",
+        left_out=frozenset({"tries", "prompt"}),
+    ),
+    ExportKind(
         "notices",
         Table.NOTICE,
         "What was told, and whether it arrived.",
@@ -311,20 +368,3 @@ KINDS = (
         },
     ),
 )
-
-
-def describe(kind: ExportKind, row: Row) -> dict[str, object]:
-    """The row as an object with the kind's members, in the order in which they are described."""
-    members = members_of(row)
-    found: dict[str, object] = {kind.key: row.key.removeprefix(kind.prefix)} if kind.key else {}
-    return found | {name: members[name] for name in kind.fields if name in members}
-
-
-def members_of(row: Row) -> dict[str, object]:
-    """Everything that a row holds: its values, and what is in the JSON that is kept as binary."""
-    plain = {name: value for name, value in row.values.items() if not isinstance(value, bytes)}
-    binary = row.values.get("body") or join_binary(row.values)
-    inside = msgspec.json.decode(binary) if binary else {}
-    if isinstance(inside, list):  # a change of the settings
-        inside = dict(zip(("before", "after"), inside, strict=True))
-    return {**inside, **plain}
