@@ -46,6 +46,7 @@ LIBRARIES = (
     "urllib3",
 )
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+MOST_PLACES = 30  # of an exception, the innermost
 
 
 def start(settings: Settings) -> None:
@@ -108,7 +109,11 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if record.exc_info and record.exc_info[0] is not None:
         kind, _, place = record.exc_info
         fields["error"] = kind.__name__
-        fields["where"] = "".join(traceback.format_tb(place))
+        # Places only: a line of source may have a constant in it that is nobody's business.
+        fields["where"] = "\n".join(
+            f'File "{one.filename}", line {one.lineno}, in {one.name}'
+            for one in traceback.extract_tb(place, limit=-MOST_PLACES)
+        )
     return fields
 
 

@@ -51,10 +51,15 @@ class DyingDeployment(Deployment):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.fuse = Fuse()
+        self._first = self.tables  # the indexes outside tenants go on with it
         self.tables = DyingTables(self._table_service())
         self.queues = DyingQueues(self._queue_service)
         self.tables.fuse = self.queues.fuse = self.fuse
         self.erasures = Erasures(self.tables)
+
+    async def close(self) -> None:
+        await super().close()
+        await self._first.close()
 
     async def survives(self, work: Coroutine[None, None, None], steps: int) -> bool:
         self.fuse.left = steps
