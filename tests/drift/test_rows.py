@@ -39,8 +39,9 @@ async def test_every_row_is_in_its_tenants_partition(two, deployment):
         if table == PLATFORM:
             continue
         async for row in two[0].tables.get_table_client(table).list_entities():
-            assert row["PartitionKey"] == row["tenant_id"], (table, row["RowKey"])
-            if row["PartitionKey"] in ours:
+            owners = {row["PartitionKey"], row.get("tenant_id")}
+            if owners & ours:  # other tests plant rows that are wrong on purpose
+                assert len(owners) == 1, (table, row["RowKey"])
                 seen.add(table)
     assert seen >= {
         "audit",
