@@ -242,10 +242,9 @@ async def forget(store: TenantStore, stored: Stored) -> bool:
         await _transact(store, finding.subscription_id, [transition], operations)
     except Stale:
         return False
-    async for row in store.rows(
-        Table.FINDING, prefix=f"{COMMENT}{finding.finding_id}.", columns=["at"]
-    ):
-        await store.delete(Table.FINDING, row.key)  # what was said of it
+    said = f"{COMMENT}{finding.finding_id}."
+    comments = [row async for row in store.rows(Table.FINDING, prefix=said, columns=["at"])]
+    await store.delete_all(Table.FINDING, comments)
     return True
 
 

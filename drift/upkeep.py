@@ -153,29 +153,8 @@ async def _reopen(work: Work, _: str) -> Batch:
     return Batch(0)
 
 
-async def _warn(work: Work, _: str) -> Batch:
-    await warn_before_expiry(work.context, now=work.now)
-    return Batch(0)
-
-
-async def _tend(work: Work, _: str) -> Batch:
-    """Notices that wait too long are reminded of."""
-    await tend_channels(work.context, now=work.now)
-    return Batch(0)
-
-
 async def _renew(work: Work, after: str) -> Batch:
     return Batch(*await renew_page(work.context.store, after))
-
-
-async def _back_up(work: Work, _: str) -> Batch:
-    await order_nightly(work.context, now=work.now)
-    return Batch(0)
-
-
-async def _roll_up(work: Work, _: str) -> Batch:
-    await roll_up(work.context, now=work.now)
-    return Batch(0)
 
 
 async def _collect(work: Work, _: str) -> Batch:
@@ -185,6 +164,17 @@ async def _collect(work: Work, _: str) -> Batch:
 
 Step = Callable[[Work, str], Awaitable[Batch]]
 Expire = Callable[[TenantStore, datetime, str], Awaitable[Batch]]
+Action = Callable[..., Awaitable[object]]  # of a context and the time
+
+
+def _once(action: Action) -> Step:
+    """What is done in one go and removes nothing."""
+
+    async def step(work: Work, _: str) -> Batch:
+        await action(work.context, now=work.now)
+        return Batch(0)
+
+    return step
 
 
 def _expire(kind: str, expire: Expire) -> Step:
@@ -200,8 +190,8 @@ def _expire(kind: str, expire: Expire) -> Step:
 # measured, and the night's backup asked for: it need not keep what was over.
 STEPS: Mapping[str, Step] = {
     "acceptances": _reopen,
-    "secrets": _warn,
-    "channels": _tend,
+    "secrets": _once(warn_before_expiry),
+    "channels": _once(tend_channels),  # what waits too long is reminded of
     "renewed": _renew,
     "scans": _expire("scans", expiry.expire_scans),
     "notices": _expire("notices", expiry.expire_notices),
@@ -212,8 +202,8 @@ STEPS: Mapping[str, Step] = {
     "states": _expire("history", expiry.expire_moments),
     "changes": _expire("history", expiry.expire_history),
     "packs": _collect,
-    "used": _roll_up,
-    "backup": _back_up,
+    "used": _once(roll_up),
+    "backup": _once(order_nightly),
 }
 REMOVED = tuple(
     name
