@@ -14,7 +14,15 @@ from dev.mutation.modules import PROJECT
 
 WORKSPACE = PROJECT / ".mutation"
 PACKAGES = ("tenancy", "api")  # those with mutated modules
-COPIED = ("dev", "drift", "settings.py", "errors.py", "function_app.py", "host.json")
+COPIED = (
+    "dev",
+    "drift",
+    "settings.py",
+    "errors.py",
+    "telemetry.py",
+    "function_app.py",
+    "host.json",
+)
 # mypy is half of `dev.py test`: what it refuses never gets as far as the tests. Two of its rules are about how mutmut
 # writes mutants down: `unused-ignore` about its comments, `no-redef` about the attributes of many copies of __init__.
 NOT_OF_MUTANTS = ("--disable-error-code", "unused-ignore", "--disable-error-code", "no-redef")
