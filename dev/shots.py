@@ -14,6 +14,7 @@ from dev.browser import ARGUMENTS, ensure_browser
 from dev.demo.client import ProductError
 from dev.demo.organisations import CONTOSO
 from dev.demo.people import offered
+from dev.demo.receiver import Receiver
 from dev.demo.story import StoryError, tell_story
 from dev.processes import ProcessError, exit_on_terminate
 from dev.stack import LocalStack
@@ -32,8 +33,8 @@ def main() -> int:
     exit_on_terminate()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with LocalStack(people=offered) as stack:
-            asyncio.run(_take(stack, program, arguments.folder))
+        with Receiver() as receiver, LocalStack(people=offered) as stack:
+            asyncio.run(_take(stack, receiver, program, arguments.folder))
     except (ProcessError, ProductError, StoryError) as error:
         print(f"No screenshots: {error}", file=sys.stderr)
         return 1
@@ -46,9 +47,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _take(stack: LocalStack, program: Path, folder: Path) -> None:
+async def _take(stack: LocalStack, receiver: Receiver, program: Path, folder: Path) -> None:
     directory = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
-    await tell_story(stack.url, stack.admin_url, directory, _say)
+    await tell_story(stack.url, stack.admin_url, directory, receiver, _say)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         await _take_desk(browser, stack.url, folder)

@@ -14,6 +14,7 @@ from rich.status import Status
 
 from dev.demo.client import ProductError
 from dev.demo.people import offered
+from dev.demo.receiver import Received, Receiver
 from dev.demo.report import as_json, print_report
 from dev.demo.story import Outcome, StoryError, tell_story
 from dev.processes import ProcessError, exit_on_terminate
@@ -31,13 +32,14 @@ def main() -> int:
     try:
         with ExitStack() as parts:
             with progress.status("starting Azurite, the simulated Azure and the app"):
+                receiver = parts.enter_context(Receiver())
                 stack = parts.enter_context(LocalStack(port=arguments.port, people=offered))
             with progress.status("onboarding") as status:
-                outcome = asyncio.run(_tell(stack, progress, status))
+                outcome = asyncio.run(_tell(stack, receiver, progress, status))
             _show(outcome, stack.url, as_program=arguments.json)
             progress.print(f"Report after {time.monotonic() - started:.1f} s.")
             if not arguments.once:
-                _stay(progress, stack.url)
+                _stay(progress, stack.url, receiver)
     except (ProcessError, ProductError, StoryError) as error:
         progress.print(f"[bold red]The demo stopped:[/] {error}", highlight=False)
         return 1
@@ -59,13 +61,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _tell(stack: LocalStack, progress: Console, status: Status) -> Outcome:
+async def _tell(
+    stack: LocalStack, receiver: Receiver, progress: Console, status: Status
+) -> Outcome:
     def tell(text: str) -> None:
         progress.print(f"  {text}")
         status.update(text)
 
     directory = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
-    return await tell_story(stack.url, stack.admin_url, directory, tell)
+    return await tell_story(stack.url, stack.admin_url, directory, receiver, tell)
 
 
 def _show(outcome: Outcome, url: str, *, as_program: bool) -> None:
@@ -76,12 +80,19 @@ def _show(outcome: Outcome, url: str, *, as_program: bool) -> None:
         print_report(Console(), outcome)
 
 
-def _stay(progress: Console, url: str) -> None:
-    """Serves until Ctrl-C, and says where to look."""
+def _stay(progress: Console, url: str, receiver: Receiver) -> None:
+    """Serves until Ctrl-C, says where to look, and every notice that comes."""
+
+    def tell(notice: Received) -> None:
+        said = f"Webhook received, {notice}"
+        progress.print(said, highlight=False, markup=False, soft_wrap=True)
+
+    receiver.on_notice = tell
     progress.print(
         f"\nLook around at [bold link={url}]{url}/[/] until Ctrl-C. Its first page offers to sign in as anybody of the "
         "two organisations, or as who runs the platform: nobody is asked for a password here, because it is not in "
-        "Azure and listens on loopback only.\n",
+        "Azure and listens on loopback only. What a channel tells from now on is shown here: press Test it on the page "
+        "Channels of an organisation, or let something drift.\n",
         highlight=False,
     )
     try:

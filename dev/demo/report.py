@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -32,10 +33,23 @@ def print_report(console: Console, outcome: Outcome) -> None:
             f"[green]Rightly silent[/] about {len(outcome.silent)} edits that are no drift: "
             f"{escape('; '.join(outcome.silent))}."
         )
+    print_notices(console, outcome)
     for title in outcome.missed:
         console.print(f"[bold red]Missed or not exact:[/] {escape(title)}")
     for resource_id in outcome.false:
         console.print(f"[bold red]Reported, but nobody did it:[/] {escape(resource_id)}")
+
+
+def print_notices(console: Console, outcome: Outcome) -> None:
+    """What a webhook of each tenant was told."""
+    console.print()
+    console.print(
+        f"[bold]Told by webhook[/]: {len(outcome.notices)} notices came to the demo's own receiver, "
+        "each with a signature that is right:",
+        soft_wrap=True,
+    )
+    for notice in outcome.notices:
+        console.print(f"{INDENT}{notice}", highlight=False, markup=False, soft_wrap=True)
 
 
 def as_json(outcome: Outcome, url: str) -> str:
@@ -55,6 +69,7 @@ def as_json(outcome: Outcome, url: str) -> str:
             "silent": outcome.silent,
             "missed": outcome.missed,
             "false": outcome.false,
+            "notices": [asdict(notice) for notice in outcome.notices],
         },
         indent=2,
     )

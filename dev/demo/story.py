@@ -3,7 +3,10 @@ Azure's admin."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +15,11 @@ from dev.demo.client import Product, principal_header
 from dev.demo.edits import EDITS, Edit
 from dev.demo.organisations import ORGANISATIONS, Organisation, furnish
 from dev.demo.people import operator
+from dev.demo.receiver import Received, Receiver
 
 Tell = Callable[[str], None]
+NOTICE_SECONDS = 30
+CHANNEL = "Receiver of the demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,18 @@ class Outcome:
     silent: tuple[str, ...]  # edits that are no drift and were not reported
     missed: tuple[str, ...]  # edits that should have been found and were not, or not exactly
     false: tuple[str, ...]  # what was reported and nobody did
+    notices: tuple[Received, ...]  # that came to the receiver, signed
 
 
 class StoryError(Exception):
     """The demo cannot go on; the message says why."""
 
 
-async def tell_story(url: str, admin_url: str, platform_directory: str, tell: Tell) -> Outcome:
-    """Onboards two tenants, takes baselines, lets Azure drift, scans again and reads the findings."""
+async def tell_story(
+    url: str, admin_url: str, platform_directory: str, receiver: Receiver, tell: Tell
+) -> Outcome:
+    """Onboards two tenants, takes baselines, lets Azure drift, scans again, reads the findings and waits until each
+    tenant's channel has told `receiver`."""
     async with (
         AzureAdmin(admin_url) as azure,
         Product(url, operator(platform_directory)) as platform,
@@ -55,6 +65,7 @@ async def tell_story(url: str, admin_url: str, platform_directory: str, tell: Te
         for organisation in ORGANISATIONS:
             async with sign_in(url, organisation, tenants[organisation.name]) as product:
                 await add_colleagues(product, organisation)
+                await add_channel(product, receiver)
                 await take_baselines(product, organisation, tell)
         touched = [await apply(azure, edit) for edit in EDITS]
         tell(f"{len(EDITS)} edits made in the simulated Azure; scanning again")
@@ -62,7 +73,8 @@ async def tell_story(url: str, admin_url: str, platform_directory: str, tell: Te
         for organisation in ORGANISATIONS:
             async with sign_in(url, organisation, tenants[organisation.name]) as product:
                 reports.append(await scan_again(product, organisation, tenants, tell))
-    return judge(tuple(reports), list(zip(EDITS, touched, strict=True)))
+        await wait_for_notices(receiver, reports)
+    return judge(tuple(reports), list(zip(EDITS, touched, strict=True)), receiver.notices)
 
 
 async def onboard(platform: Product, organisation: Organisation) -> str:
@@ -99,6 +111,34 @@ async def add_colleagues(product: Product, organisation: Organisation) -> None:
     for object_id, name, role in organisation.colleagues:
         body = {"directoryId": organisation.directory_id, "objectId": object_id}
         await product.request("POST", "/api/users", {**body, "name": name, "role": role})
+
+
+async def add_channel(product: Product, receiver: Receiver) -> None:
+    target = {"url": receiver.url, "signingKey": receiver.signing_key}
+    body = {"name": CHANNEL, "kind": "webhook", "target": target}
+    await product.request("POST", "/api/channels", body)
+
+
+async def wait_for_notices(receiver: Receiver, reports: Sequence[Report]) -> None:
+    """Until each tenant was told of all that its channel wants. Raises StoryError."""
+    wanted = {report.organisation.name: _loud(report) for report in reports}
+    deadline = time.monotonic() + NOTICE_SECONDS
+    while (told := _told(receiver)) != wanted:
+        if time.monotonic() > deadline:
+            raise StoryError(f"The receiver was told of {told} findings, not of {wanted}.")
+        await asyncio.sleep(0.05)
+
+
+def _loud(report: Report) -> int:
+    """How many findings a channel is told of that was made without a word about severities."""
+    return sum(finding["severity"] in {"critical", "high"} for finding in report.findings)
+
+
+def _told(receiver: Receiver) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for notice in receiver.notices:
+        counts[notice.tenant] += notice.total
+    return dict(counts)
 
 
 async def take_baselines(product: Product, organisation: Organisation, tell: Tell) -> None:
@@ -147,7 +187,9 @@ async def _scan(product: Product, organisation: Organisation, tell: Tell) -> dic
     return scan
 
 
-def judge(reports: tuple[Report, ...], edits: list[tuple[Edit, str]]) -> Outcome:
+def judge(
+    reports: tuple[Report, ...], edits: list[tuple[Edit, str]], notices: tuple[Received, ...]
+) -> Outcome:
     """Holds what was found against the script: every drift exactly, and nothing else."""
     found = {
         finding["resourceId"].lower(): frozenset(change["path"] for change in finding["changes"])
@@ -168,4 +210,5 @@ def judge(reports: tuple[Report, ...], edits: list[tuple[Edit, str]]) -> Outcome
             if found.get(resource_id) != edit.paths
         ),
         false=tuple(sorted(resource_id for resource_id in found if resource_id not in expected)),
+        notices=notices,
     )

@@ -79,6 +79,23 @@ def test_before_and_after_are_told(demo: tuple[dict[str, Any], str]) -> None:
     assert changes["/tags/owner"][1] is None
 
 
+def test_a_webhook_of_each_organisation_was_told_of_what_is_loud(
+    demo: tuple[dict[str, Any], str],
+) -> None:
+    report, _ = demo
+    for tenant in report["tenants"]:
+        told = [one for one in report["notices"] if one["tenant"] == tenant["name"]]
+        loud = [
+            finding["resourceId"].rpartition("/")[2]
+            for finding in tenant["findings"]
+            if finding["severity"] in {"critical", "high"}
+        ]
+        assert loud
+        assert sorted(name for one in told for name in one["resources"]) == sorted(loud)
+        assert sum(one["total"] for one in told) == len(loud)
+        assert all(one["headline"].startswith("New drift: ") for one in told)
+
+
 def test_nothing_is_left_running(demo: tuple[dict[str, Any], str]) -> None:
     report, _ = demo
     with pytest.raises(urllib.error.URLError):

@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 import telemetry
 from dev.azure.admin import AzureAdmin
 from dev.demo.organisations import CONTOSO, FABRIKAM
+from dev.demo.receiver import Receiver as WebhookReceiver
 from dev.demo.story import sign_in, tell_story
 from dev.stack import LocalStack
 from drift.engine.packing import unpack
@@ -118,7 +119,8 @@ async def stored(connection: str) -> list[str]:
 async def live(stack: LocalStack) -> list[str]:
     """The demo, then values and secrets planted in contoso's Azure, scanned twice, one of them refused by Azure."""
     directory = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
-    outcome = await tell_story(stack.url, stack.admin_url, directory, lambda _: None)
+    with WebhookReceiver() as receiver:
+        outcome = await tell_story(stack.url, stack.admin_url, directory, receiver, lambda _: None)
     assert not outcome.missed
     tenant_id = outcome.reports[0].tenant_id
     async with AzureAdmin(stack.admin_url) as azure:
