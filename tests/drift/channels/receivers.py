@@ -148,7 +148,8 @@ async def mail_server(
             tls_context=starttls,
             require_starttls=starttls is not None,
             authenticator=login,
-            auth_require_tls=not implicit,
+            auth_require_tls=starttls
+            is not None,  # without any TLS it takes a password all the same
         )
 
     loop = asyncio.get_running_loop()

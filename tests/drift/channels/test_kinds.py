@@ -124,9 +124,10 @@ async def test_wrong_password_of_a_mail_server_is_a_failure(
         assert post.envelopes == []
 
 
+@pytest.mark.parametrize("login", [{"username": "drift", "password": "right"}, {}], ids=len)
 @pytest.mark.parametrize("fault", ["no TLS", "other name", "other authority"])
 async def test_mail_server_without_tls_to_be_trusted_gets_nothing(
-    settings: Settings, authority: trustme.CA, fault: str
+    settings: Settings, authority: trustme.CA, fault: str, login: dict[str, str]
 ) -> None:
     made = {
         "no TLS": None,
@@ -134,7 +135,7 @@ async def test_mail_server_without_tls_to_be_trusted_gets_nothing(
         "other authority": certificate(trustme.CA(), "localhost"),
     }
     async with mail_server(made[fault]) as post:
-        answer = await mail_to(post.port, settings, username="drift", password="right")
+        answer = await mail_to(post.port, settings, **login)
         assert not answer.delivered
         assert (post.envelopes, post.logins) == ([], [])
 

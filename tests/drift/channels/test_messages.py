@@ -236,3 +236,10 @@ def test_alert_ends_with_what_opened_it() -> None:
 def test_alert_of_another_tenant_is_another_alert() -> None:
     one = envelope()
     assert events.alert_key(one) != events.alert_key(replace(one, tenant_id=SUBSCRIPTION))
+
+
+def test_breaks_of_lines_are_spaces_and_what_nobody_sees_is_its_number() -> None:
+    assert line("a\rb\nc\td\u2028e\u2029f") == "a b c d e f"
+    assert line("a\x00b\u202ec\x85d") == "a\\u0000b\\u202ec\\u0085d"
+    assert line("x" * 400) == "x" * 400
+    assert line("x" * 401) == "x" * 399 + "…"

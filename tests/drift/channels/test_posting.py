@@ -70,6 +70,12 @@ async def test_f03_name_is_resolved_once_and_that_address_is_used(receiver: Rece
     assert receiver.connections == 1
 
 
+async def test_f03_connection_goes_to_the_address_that_was_looked_at(receiver: Receiver) -> None:
+    """Asked again, the name would lead to the receiver, which is at another address."""
+    assert not (await send(receiver, ["::1"])).delivered
+    assert receiver.connections == 0
+
+
 async def test_f03_name_that_leads_within_at_the_time_of_sending_gets_no_connection(
     receiver: Receiver,
 ) -> None:
