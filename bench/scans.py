@@ -35,6 +35,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 BATCH = 2_000  # documents in one request to the simulated Azure
 STEADY_ROUNDS = 3
 PLENTY = 100_000  # queries: the quota would measure Azure's patience instead of the product
+QUOTA = 15  # queries in 5 seconds, as Azure allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ class Cost:
 def measure_scans(count: int, recorded: Path | None) -> Iterator[Figure]:
     """The figures of a first scan and of one that finds nothing new, of `count` resources."""
     with LocalStack() as stack:
-        first, steady = asyncio.run(_measure(stack, count, recorded))
+        first, steadies, paced = asyncio.run(_measure(stack, count, recorded))
+    steady = min(steadies, key=lambda cost: cost.cpu_seconds)
+    # A scan of more than ten seconds, on a busy machine, looks once more whether anybody still wants it.
+    calls = min(cost.table_calls for cost in steadies)
     thousands, scanned = steady.resources / 1000, steady.resources
     yield Figure(
         "steady scan, CPU per 1,000 resources",
@@ -62,9 +66,10 @@ def measure_scans(count: int, recorded: Path | None) -> Iterator[Figure]:
         most=True,
     )
     yield Figure("steady scan, rows written", steady.rows_written, "rows", 6, most=True)
-    yield Figure(
-        f"steady scan of {scanned}, table calls", steady.table_calls, "calls", 20, most=True
-    )
+    yield Figure(f"steady scan of {scanned}, table calls", calls, "calls", 20, most=True)
+    # While Azure makes it wait it looks whether anybody still wants it: a call every ten seconds (docs/scale.md).
+    yield Figure(f"the same at Azure's pace of {QUOTA} queries in 5 s", paced.table_calls, "calls")
+    yield Figure("the same at Azure's pace, rows written", paced.rows_written, "rows", 6, most=True)
     yield Figure(
         f"steady scan of {scanned}, peak memory", steady.peak_megabytes, "MB", 300, most=True
     )
@@ -90,14 +95,19 @@ def measure_scans(count: int, recorded: Path | None) -> Iterator[Figure]:
     )
 
 
-async def _measure(stack: LocalStack, count: int, recorded: Path | None) -> tuple[Cost, Cost]:
+async def _measure(
+    stack: LocalStack, count: int, recorded: Path | None
+) -> tuple[Cost, list[Cost], Cost]:
+    """Of the first scan, of steady ones, and of one at Azure's own pace."""
     async with AzureAdmin(stack.admin_url) as azure:
         tenant_id = await onboard(stack, azure, count, recorded)
         stack.kill_host()  # from here on the measured process is the product
         await azure.settings(quota=PLENTY)
         first = await _run(stack, azure, tenant_id, capture=True)
         rounds = [await _run(stack, azure, tenant_id) for _ in range(STEADY_ROUNDS)]
-    return first, min(rounds, key=lambda cost: cost.cpu_seconds)
+        await azure.settings(quota=QUOTA)
+        paced = await _run(stack, azure, tenant_id)
+    return first, rounds, paced
 
 
 async def onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Path | None) -> str:
@@ -172,8 +182,9 @@ async def scan_once(tenant_id: str, *, then_capture: bool) -> Cost:
     """One scan of the tenant's subscription by this process. Its requests to Azure are counted there."""
     from azure.data.tables.aio import TableServiceClient
 
+    from drift import consumers
     from drift.baselines import NewBaseline, capture
-    from drift.scan import scan_subscription, scan_tenant, start_scan
+    from drift.scan import scan_tenant, start_scan
     from drift.scans import ScanStatus, get_parts
     from settings import read_settings
     from tenancy.access import serve
@@ -181,14 +192,14 @@ async def scan_once(tenant_id: str, *, then_capture: bool) -> Cost:
     from tenancy.ids import TenantId
     from tenancy.store import Table
 
-    methods: list[str] = []
+    rows: list[int] = []  # that each call writes
 
     class Counted(Deployment):
         def _table_service(self) -> TableServiceClient:
             # The SDK's own hook sees every request that is sent, retries and further pages included.
             return TableServiceClient.from_connection_string(
                 self.settings.storage_connection_string,
-                raw_request_hook=lambda sent: methods.append(sent.http_request.method),
+                raw_request_hook=lambda sent: rows.append(_count_rows(sent.http_request)),
                 **NO_SDK_RETRIES,
             )
 
@@ -200,13 +211,13 @@ async def scan_once(tenant_id: str, *, then_capture: bool) -> Cost:
     scan = await start_scan(context, slot=now, trigger="manual", requested_by="bench", now=now)
     await scan_tenant(context, scan.scan_id, now=now)
     (part,) = await get_parts(context.store, scan.scan_id)
-    methods.clear()
+    ids = {"scan_id": scan.scan_id, "subscription_id": part.subscription_id}
+    message = msgspec.json.encode({"version": 1, "tenant_id": tenant_id, **ids})
+    rows.clear()
     started = time.process_time()
-    await scan_subscription(
-        context, scan.scan_id, part.subscription_id, clock=lambda: datetime.now(UTC)
-    )
+    await consumers.scan_subscription(deployment, message)
     spent = time.process_time() - started
-    calls, written = len(methods), sum(method != "GET" for method in methods)
+    calls, written = len(rows), sum(rows)
     peak = _peak_megabytes()
     (part,) = await get_parts(context.store, scan.scan_id)
     if part.status is not ScanStatus.COMPLETE:
@@ -216,6 +227,13 @@ async def scan_once(tenant_id: str, *, then_capture: bool) -> Cost:
         await capture(context, new)
     await deployment.close()
     return Cost(part.resources, spent, peak, calls, written, 0)
+
+
+def _count_rows(request: Any) -> int:
+    """How many rows a call writes. A transaction is one call, with a request in its body for each row."""
+    if request.method == "GET":
+        return 0
+    return request.content.count(b"Content-ID: ") if request.url.endswith("/$batch") else 1
 
 
 def _peak_megabytes() -> float:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from drift import remedies
-from errors import Conflict, Invalid, NotFound, Refused
+from errors import Conflict, Invalid, NotFound, Refused, Stale
 from settings import Settings
 from tenancy import audit
 from tenancy.access import TenantContext
@@ -29,6 +30,7 @@ from tenancy.connections import (
     read_expiry,
 )
 from tenancy.ids import DirectoryId
+from tenancy.records import change_tenant
 from tenancy.store import Table
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ async def set_connection(
     except (Conflict, NotFound):
         await context.vault.erase(connection.secret_name)
         raise
+    await _show(context, connection)
     if before and before.secret_name:
         await context.vault.retire(before.secret_name, now=now)
     detail = {"before": _shown(before) if before else None, "after": _shown(connection)}
@@ -147,6 +150,22 @@ async def _write(context: TenantContext, connection: Connection, etag: str) -> s
     return await store.insert(Table.CONNECTION, ROW, values)
 
 
+async def _show(context: TenantContext, connection: Connection) -> None:
+    """Writes into the tenant's row which connection there is, so that a scan under way sees all it looks at in one row.
+    Where that does not succeed the row says nothing, and the connection's own is looked at as well."""
+    if context.tenant.connection == connection.lineage:
+        return
+    with suppress(NotFound, Stale):  # deleted, or changed by many
+        await _mark(context, connection.lineage)
+        known = await find_connection(context)
+        if known is None or known.lineage != connection.lineage:  # removed while this was written
+            await _mark(context, "")
+
+
+async def _mark(context: TenantContext, lineage: str) -> None:
+    await change_tenant(context, lambda tenant: replace(tenant, connection=lineage))
+
+
 async def find_connection(context: TenantContext) -> Connection | None:
     row = await context.store.find(Table.CONNECTION, ROW)
     return read_connection(row) if row else None
@@ -158,7 +177,13 @@ async def remove_connection(context: TenantContext, *, etag: str, now: datetime)
     Raises Stale when it was changed after `etag` was read.
     """
     connection = await get_connection(context.store)
+    with suppress(NotFound):  # deleted: no scan of it goes on
+        await _mark(
+            context, ""
+        )  # first, so that no scan takes the tenant's row at its word if this ends here
     await context.store.delete(Table.CONNECTION, ROW, etag=etag)
+    with suppress(NotFound, Stale):
+        await _mark(context, "")  # and again: who set it just now may have written meanwhile
     context.deployment.credentials.forget(context.tenant.tenant_id)
     if connection.secret_name:
         await context.vault.erase(connection.secret_name)

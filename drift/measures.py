@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 import telemetry
 from drift.engine.model import Severity
 from drift.filters import DECIDED
-from drift.scans import Part, Scan, ScanStatus, close_scan
+from drift.scans import Part, Scan, ScanStatus, close_scan, page_scans
 from drift.summaries import tallies
-from errors import NotFound, Stale
 from tenancy.access import TenantContext
-from tenancy.records import change_tenant
 from tenancy.store import TenantStore
 from tenancy.usage import Level
+
+MOST_SCANS = 100  # that are looked through for the newest complete one
 
 
 async def close(
@@ -32,12 +30,20 @@ async def close(
     context.deployment.usage.note(context.tenant.tenant_id, Level.RESOURCES, resources)
     telemetry.record(telemetry.RESOURCES, resources)
     telemetry.record(telemetry.CHANGES, sum(part.changed for part in parts))
-    if scan.status is ScanStatus.COMPLETE:
-        with suppress(NotFound, Stale):  # deleted meanwhile, or much changed: the next scan says it
-            await change_tenant(context, lambda tenant: replace(tenant, scanned_at=scan.created_at))
     if telemetry.is_on():
         await _measure_findings(context.store)
     return scan
+
+
+async def tell_age(store: TenantStore, *, now: datetime) -> None:
+    """How old the truth is: since the moment of the newest complete scan. Where none of the newest MOST_SCANS is
+    complete, it is at least as old as the oldest of them. Of a tenant that had none yet nothing is told."""
+    scans, older = await page_scans(store, after="", limit=MOST_SCANS)
+    complete = (scan for scan in scans if scan.status is ScanStatus.COMPLETE)
+    newest = next(complete, scans[-1] if older else None)
+    if newest is not None:
+        age = (now - newest.created_at).total_seconds()
+        telemetry.record(telemetry.SCAN_AGE, age, tenant_id=store.tenant_id)
 
 
 async def _measure_findings(store: TenantStore) -> None:

@@ -3,6 +3,9 @@
 Azure counts queries by principal, 15 in 5 seconds by default, and says in every answer how many are left and when the
 count begins anew. Who is told that none is left writes that into the tenant's partition, so that whoever starts reading
 meanwhile waits as well, instead of being refused. Hints only: a 429 is obeyed whatever the row says.
+
+Who sees the count fall by its own queries alone reads by itself: it stops one query early, which is for whoever begins
+meanwhile, and has nobody to tell, so that a large subscription costs no more rows than a small one.
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from tenancy.store import Table, TenantStore
 SERVICE = "Azure Resource Graph"
 ROW = "pace.graph"  # in the table of subscriptions: one tenant reads with one identity at a time
 LONGEST_WAIT = 60.0  # seconds; also what a wrong clock can cost at most
-FEW = 3  # queries left: others are reading, too, so the row is worth a look before each query
-OUTDATED = timedelta(seconds=30)  # until the row is read again while there is plenty
+FEW = 3  # queries left: where others are reading, too, the row is worth a look before each query
+OUTDATED = timedelta(
+    seconds=30
+)  # until the row is read again while others are reading and there is plenty
 
 
 def utc_now() -> datetime:
@@ -40,7 +45,11 @@ class Pace:
         self._sleep = sleep
         self._resumes_at: datetime | None = None
         self._read_at: datetime | None = None
-        self._left = FEW + 1
+        self._left: int | None = None  # queries, as the newest answer said
+        self._alone = False
+        self._others_at: datetime | None = (
+            None  # when somebody else's queries were last seen in the count
+        )
 
     async def wait(self) -> None:
         """To be called before each query: returns when it may be sent."""
@@ -61,22 +70,40 @@ class Pace:
         seconds = read_span(headers.get("x-ms-user-quota-resets-after", ""))
         if not left.isdecimal():
             return
-        self._left = int(left)
-        if self._left or seconds is None:
+        before, self._left = self._left, int(left)
+        if before is not None:
+            self._alone = self._is_alone(before, self._left)
+        if self._left > (1 if self._alone else 0) or seconds is None:
             return
         self._resumes_at = self._clock() + timedelta(seconds=min(LONGEST_WAIT, seconds))
-        if self._store is not None:
+        if self._store is not None and not self._alone:
             await self._store.put(Table.SUBSCRIPTION, ROW, {"resumes_at": self._resumes_at})
 
     async def _look(self) -> None:
         now = self._clock()
-        known = self._read_at is not None and now - self._read_at < OUTDATED and self._left > FEW
-        if self._store is None or known:
+        if self._store is None or self._knows(now):
             return
         self._read_at = now
         row = await self._store.find(Table.SUBSCRIPTION, ROW)
         if row is not None and row.values["resumes_at"] > now:
             self._resumes_at = row.values["resumes_at"]
+
+    def _is_alone(self, before: int, left: int) -> bool:
+        """Whether the count falls by these queries alone, and did so for a while."""
+        now = self._clock()
+        if left < before - 1:
+            self._others_at = now
+        if self._others_at is not None and now - self._others_at < OUTDATED:
+            return False
+        # When the count began anew it is higher: that says nothing, for nobody says how many there are in all.
+        return self._alone or left == before - 1
+
+    def _knows(self, now: datetime) -> bool:
+        """Whether the row says nothing that matters and is not known."""
+        if self._read_at is None or self._alone:
+            return self._read_at is not None
+        plenty = self._left is None or self._left > FEW
+        return now - self._read_at < OUTDATED and plenty
 
 
 def read_span(text: str) -> float | None:

@@ -177,6 +177,7 @@ async def scan_subscription(
         await send_part(context, scan_id, subscription_id, delay=delay)
         return
     keeper = leases.LeaseKeeper(context.store, lease, clock)
+    given_back = False
     try:
         part = replace(part, status=ScanStatus.RUNNING, started_at=clock(), reason="")
         await save_part(context.store, part)
@@ -188,8 +189,10 @@ async def scan_subscription(
         if part.status is ScanStatus.QUEUED:  # it waits for Azure
             return
         await save_part(context.store, replace(part, finished_at=clock()))
+        given_back = part.status in leases.GIVEN_BACK
     finally:
-        await keeper.release()
+        if not given_back:
+            await keeper.release()
     await _go_on(context, part, clock)
 
 
@@ -222,10 +225,13 @@ async def _wait_or_end(
 
 def _watch(context: TenantContext, lineage: str) -> Callable[[], Awaitable[None]]:
     """What a scan under way looks at: that its tenant is open, and the connection that it reads with not removed. A
-    replaced one may be held on to; one that was removed and made anew may not."""
+    replaced one may be held on to; one that was removed and made anew may not. The tenant's row says both; only where
+    it says another connection, that one's own row decides."""
 
     async def look() -> None:
-        await serve(context.deployment, context.tenant.tenant_id)
+        seen = await serve(context.deployment, context.tenant.tenant_id)
+        if lineage and seen.tenant.connection == lineage:
+            return
         known = await find_connection(context)
         if known is None or known.lineage != lineage:
             raise leases.ConnectionRemovedError

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import telemetry
+from drift.measures import tell_age
 from drift.preferences import next_slot
 from drift.quotas import tell_scans
 from drift.scan import TooManyOpen, start_scan
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = (
     16  # tenants: at the full hour all may be due, and one after the other they would take minutes
 )
+AGE_EVERY = 10  # minutes
 
 
 async def tick(deployment: Deployment, *, now: datetime) -> int:
@@ -37,11 +40,12 @@ async def tick(deployment: Deployment, *, now: datetime) -> int:
 
 
 async def _tick(deployment: Deployment, *, now: datetime) -> int:
-    due = []
+    due, aged = [], []
     async for tenant in deployment.registry.tenants():
         if tenant.status is not TenantStatus.ACTIVE:
             continue
-        _tell_age(tenant, now)
+        if telemetry.is_on() and _tells_age(tenant, now):
+            aged.append(tenant)
         if tenant.next_scan_at is not None and tenant.next_scan_at <= now:
             due.append(tenant)
     places = asyncio.Semaphore(AT_ONCE)
@@ -50,13 +54,27 @@ async def _tick(deployment: Deployment, *, now: datetime) -> int:
         async with places:
             return await _try_start(deployment, tenant, now=now)
 
-    return sum(await asyncio.gather(*map(start, due)))
+    async def tell(tenant: Tenant) -> None:
+        async with places:
+            await _tell_age(deployment, tenant, now=now)
+
+    started = sum(await asyncio.gather(*map(start, due)))
+    await asyncio.gather(*map(tell, aged))
+    return started
 
 
-def _tell_age(tenant: Tenant, now: datetime) -> None:
-    if tenant.scanned_at is not None:
-        age = (now - tenant.scanned_at).total_seconds()
-        telemetry.record(telemetry.SCAN_AGE, age, tenant_id=tenant.tenant_id)
+def _tells_age(tenant: Tenant, now: datetime) -> bool:
+    """Whether it is the tenant's minute. It costs a read of storage, so it is one in AGE_EVERY, for each another."""
+    return (now.minute + zlib.crc32(tenant.tenant_id.encode())) % AGE_EVERY == 0
+
+
+async def _tell_age(deployment: Deployment, tenant: Tenant, *, now: datetime) -> None:
+    try:
+        context = await serve(deployment, tenant.tenant_id)
+        await tell_age(context.store, now=now)
+    except DriftError as error:
+        extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
+        logger.warning("age not told", extra=extra)
 
 
 async def _try_start(deployment: Deployment, tenant: Tenant, *, now: datetime) -> int:

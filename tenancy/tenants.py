@@ -55,7 +55,9 @@ class Tenant:
     next_scan_at: datetime | None = None
     app_roles: bool = False  # whether app roles of its own directory make users without invitation
     quotas: Quotas = UNLIMITED  # what the platform operator allows it
-    scanned_at: datetime | None = None  # of which moment the newest complete scan is
+    connection: str = (
+        ""  # lineage of its connection; '' says nothing, only the connection's own row does
+    )
     etag: str = ""
 
     def values(self) -> dict[str, Value]:
@@ -68,7 +70,7 @@ class Tenant:
             "schedule": self.schedule,
             "next_scan_at": self.next_scan_at,
             "app_roles": self.app_roles,
-            "scanned_at": self.scanned_at,
+            "connection": self.connection,
             **self.quotas.values(),
         }
 
@@ -119,8 +121,8 @@ def read_tenant(tenant_id: TenantId, row: Row) -> Tenant:
         schedule=values["schedule"],
         next_scan_at=values.get("next_scan_at"),
         app_roles=bool(values.get("app_roles")),
+        connection=values.get("connection", ""),
         quotas=Quotas(**{one.name: values.get(f"quota_{one.name}") for one in fields(Quotas)}),
-        scanned_at=values.get("scanned_at"),
         etag=row.etag,
     )
 

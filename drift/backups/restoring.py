@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from drift import lease as leases
 from drift.approvals import refuse_application
 from drift.backups.census import MOST_NAMED, Census
 from drift.backups.comparing import Comparison, Difference, Effect, is_user, users_taken_out
@@ -54,7 +55,7 @@ BUSY_AGAIN = 20  # seconds until a scan that has not stopped yet is looked for a
 DRY_RUN_GOOD = timedelta(hours=24)
 MOST_PASSES = 4
 MOST_USERS_NAMED = 50
-_LEASE, _SUBSCRIPTION = "lease.", "s."
+_SUBSCRIPTION = "s."
 
 
 async def request_dry_run(context: TenantContext, backup_id: str, *, now: datetime) -> Job:
@@ -191,8 +192,8 @@ async def _wait(keeper: JobKeeper, now: datetime) -> int:
     closed_at = keeper.job.closed_at or now
     if now < closed_at + ENDING:
         return math.ceil((closed_at + ENDING - now).total_seconds())
-    async for row in keeper.context.store.rows(Table.SUBSCRIPTION, prefix=_LEASE):
-        if row.values["expires_at"] > now:
+    async for row in keeper.context.store.rows(Table.SUBSCRIPTION, prefix=leases.PREFIX):
+        if await leases.is_held(keeper.context.store, row, now=now):
             return BUSY_AGAIN
     return 0
 

@@ -16,13 +16,14 @@ import pytest
 from dev.demo.client import ProductError
 from drift import onboarding, scan
 from drift.collect import SOURCES
-from drift.lease import LOOK_SECONDS, TenantClosedError
+from drift.lease import LOOK_SECONDS, ConnectionRemovedError, TenantClosedError
 from errors import Conflict
 from tenancy.access import govern, serve
 from tenancy.ids import DirectoryId, ObjectId, SubscriptionId
 from tenancy.principal import PLATFORM_ROLE, Principal
 from tenancy.store import Table
 from tenancy.tenants import ROW, TenantStatus
+from tests.drift.test_operation_counts import counted
 
 TLS = "/properties/minimumTlsVersion"
 GRAPH_SOURCES = sum(bool(source.query) for source in SOURCES)
@@ -169,6 +170,23 @@ async def test_removed_connection_stops_the_scan_that_holds_its_token(tenant, ag
     (part,) = stopped["parts"]
     assert (stopped["status"], part["status"]) == ("incomplete", "incomplete")
     assert "connection to Azure was removed" in part["reason"]
+
+
+async def test_a_look_is_one_row_until_the_connection_is_another(tenant):
+    """It is taken every LOOK_SECONDS, however large the subscription is."""
+    context = await serve(tenant.host.deployment, tenant.tenant_id)
+    lineage = (await context.credential()).lineage
+    look = scan._watch(context, lineage)
+    with counted() as operations:
+        await look()
+    assert operations.counts == {"table": 1}
+    row = await context.store.get(Table.TENANT, ROW)
+    await context.store.put(Table.TENANT, ROW, {**row.values, "connection": ""})  # nobody says
+    await look()
+    removed = await tenant.http.delete("/api/connection", headers=await tenant.if_match())
+    assert removed.status_code == 204
+    with pytest.raises(ConnectionRemovedError):
+        await look()
 
 
 async def test_replaced_connection_stops_no_scan(tenant, operator):

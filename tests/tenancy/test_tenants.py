@@ -53,7 +53,7 @@ TENANT = Tenant(
     NOW + timedelta(days=1),
     app_roles=True,
     quotas=Quotas(5, None, 7),
-    scanned_at=NOW,
+    connection="l-1",
 )
 USER = User(DirectoryId("d"), ObjectId("o"), "Ada", Role.ADMIN, NOW, "Pia", UserKind.APPLICATION)
 
@@ -68,10 +68,10 @@ def test_tenant_comes_back_from_its_row_as_it_was() -> None:
         "schedule": "0 6 * * *",
         "next_scan_at": NOW + timedelta(days=1),
         "app_roles": True,
+        "connection": "l-1",
         "quota_resources": 5,
         "quota_scans_a_day": None,
         "quota_stored_bytes": 7,
-        "scanned_at": NOW,
     }
     assert TENANT.values() == values
     back = read_tenant(TenantId("t"), Row(ROW, values, "W/1"))
@@ -81,14 +81,14 @@ def test_tenant_comes_back_from_its_row_as_it_was() -> None:
 
 def test_row_of_a_tenant_without_what_came_later() -> None:
     """Nobody comes in by an app role that the tenant did not allow."""
-    later = {"app_roles", "next_scan_at", "scanned_at"}
+    later = {"app_roles", "next_scan_at", "connection"}
     values = {
         name: value
         for name, value in TENANT.values().items()
         if name not in later and not name.startswith("quota_")
     }
     back = read_tenant(TenantId("t"), Row(ROW, values))
-    known = replace(TENANT, quotas=Quotas(), scanned_at=None)
+    known = replace(TENANT, quotas=Quotas(), connection="")
     assert back == replace(known, next_scan_at=None, app_roles=False)
     assert back.app_roles is False
 
