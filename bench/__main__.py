@@ -12,6 +12,7 @@ from bench.documents import RECORDED, make_documents
 from bench.figures import Figure, compare_peers, measure_packing, measure_speed
 from bench.lists import measure_lists
 from bench.memory import measure_memory
+from bench.rounds import measure_rounds
 from bench.scans import measure_scans
 from bench.start import measure_start
 from bench.workload import make_work
@@ -37,6 +38,8 @@ def _measure(options: argparse.Namespace, recorded: Path | None) -> Iterator[Fig
         yield from measure_lists(options.findings)
     if options.only in {"", "scans"}:
         yield from measure_scans(options.scanned, recorded)
+    if options.only in {"", "rounds"}:
+        yield from measure_rounds(options.tenants, recorded)
 
 
 def _measure_comparison(count: int, recorded: Path | None) -> Iterator[Figure]:
@@ -60,12 +63,15 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only",
-        choices=["start", "comparison", "lists", "scans"],
+        choices=["start", "comparison", "lists", "scans", "rounds"],
         default="",
         help="one part of it",
     )
     parser.add_argument(
         "--findings", type=int, default=10_000, help="of the tenant whose pages are measured"
+    )
+    parser.add_argument(
+        "--tenants", type=int, default=100, help="of a round of scans (default 100)"
     )
     parser.add_argument("--documents", type=Path, help="JSON Lines of ARM documents, gzipped")
     return parser.parse_args()

@@ -116,7 +116,7 @@ async def onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Pa
     secret = {"clientId": client, "objectId": reader, "name": "reader", "secrets": ["bench"]}
     await azure.put_directory(directory, name="bench", applications=[secret])
     await azure.put_subscription(subscription, directory_id=directory, readers=[reader])
-    documents = list(_listed(count, subscription, recorded))
+    documents = list(listed(count, subscription, recorded))
     for start in range(0, count, BATCH):
         await azure.add_resources(documents[start : start + BATCH])
     platform = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
@@ -141,7 +141,7 @@ async def onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Pa
     return str(tenant["id"])
 
 
-def _listed(count: int, subscription: str, recorded: Path | None) -> Iterator[dict[str, Any]]:
+def listed(count: int, subscription: str, recorded: Path | None) -> Iterator[dict[str, Any]]:
     """So many resources that Resource Graph lists; a third of the recorded ones are parts of others."""
     found = 0
     for number, document in enumerate(make_documents(2 * count, recorded)):

@@ -62,6 +62,10 @@ class ChildProcess:
         _live.add(self)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process.poll() is None
 
