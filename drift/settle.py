@@ -92,10 +92,10 @@ async def settle(
         versions = observed.api_versions
         plan = plan_packs(previous, collected, source=SOURCE, keep=kept, api_versions=versions)
         loaded = {name: await load_pack(store, name) for name in plan.needed}
-        packed = plan.build(loaded)
-        current = packed.index
+        packing = plan.begin(loaded)
         await keeper.before_commit()
-        await save_packs(store, packed.packs)
+        await save_packs(store, packing.packs())
+        current = packing.index()
         await save_snapshot(store, current, built_on=previous)
         if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
             old = {item.key: item for pack in loaded.values() for item in pack}

@@ -27,47 +27,74 @@ class Packed:
 @dataclass(frozen=True, slots=True)
 class PackPlan:
     needed: tuple[str, ...]  # packs to load before `build`
+    stamp: Stamp
     _previous: SnapshotIndex | None
     _collected: Collected
     _kept: frozenset[bytes]
-    _stamp: Stamp
+
+    @property
+    def old(self) -> Sequence[PackRef]:
+        """The packs of the state before."""
+        return self._previous.packs if self._previous else ()
 
     def build(self, loaded: Mapping[str, Sequence[Document]]) -> Packed:
         """`loaded` has the documents of every pack in `needed`, by its name."""
-        old = self._previous.packs if self._previous else ()
-        new = list(cut(self._documents(loaded)))
-        refs = [ref for ref in old if ref.name not in self.needed]
-        refs += [PackRef(pack.name, *pack.last) for pack in new]
-        refs.sort(key=_place)
-        numbers = {ref.name: number for number, ref in enumerate(refs)}
-        packed = {key: numbers[pack.name] for pack in new for key in pack.keys}
-        index = SnapshotIndex.build(
-            self._stamp,
-            refs,
-            (
-                entry._replace(
-                    pack=packed[entry.key] if entry.key in packed else numbers[old[entry.pack].name]
-                )
-                for entry in self._entries()
-            ),
-        )
-        known = {ref.name for ref in old}
-        return Packed(index, tuple(pack for pack in new if pack.name not in known))
+        packing = self.begin(loaded)
+        packs = tuple(packing.packs())
+        return Packed(packing.index(), packs)
 
-    def _documents(self, loaded: Mapping[str, Sequence[Document]]) -> Iterator[Document]:
+    def begin(self, loaded: Mapping[str, Sequence[Document]]) -> Packing:
+        """The same a pack at a time: together those of a first scan are as large as all that it read."""
+        return Packing(self, loaded)
+
+    def documents(self, loaded: Mapping[str, Sequence[Document]]) -> Iterator[Document]:
         """The changed ones, and what is left of the packs that are taken apart."""
         yield from self._collected.changed
         if not self.needed:
             return
-        left = {entry.key for entry in self._entries()} - self._collected.fresh.keys()
+        left = {entry.key for entry in self.entries()} - self._collected.fresh.keys()
         for document in (one for name in self.needed for one in loaded[name]):
             if bytes.fromhex(document.key) in left:
                 yield document
 
-    def _entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Entry]:
         yield from self._collected.entries()
         if self._previous is not None and self._kept:
             yield from (e for e in self._previous.entries() if e.key in self._kept)
+
+
+class Packing:
+    """Makes the packs of a plan, one after the other, and then the index of the snapshot."""
+
+    def __init__(self, plan: PackPlan, loaded: Mapping[str, Sequence[Document]]) -> None:
+        self._plan = plan
+        self._loaded = loaded
+        self._refs: list[PackRef] = []
+        self._packed: dict[bytes, int] = {}  # key -> the number of its pack among the new ones
+
+    def packs(self) -> Iterator[Pack]:
+        """Those that the state before did not have. To be taken to the end before `index` is asked for."""
+        known = {ref.name for ref in self._plan.old}
+        for pack in cut(self._plan.documents(self._loaded)):
+            self._packed.update(dict.fromkeys(pack.keys, len(self._refs)))
+            self._refs.append(PackRef(pack.name, *pack.last))
+            if pack.name not in known:
+                yield pack
+
+    def index(self) -> SnapshotIndex:
+        plan, new = self._plan, self._refs
+        refs = [ref for ref in plan.old if ref.name not in plan.needed]
+        refs += new
+        refs.sort(key=_place)
+        numbers = {ref.name: number for number, ref in enumerate(refs)}
+        packed = self._packed
+
+        def number_of(entry: Entry) -> int:
+            ref = new[packed[entry.key]] if entry.key in packed else plan.old[entry.pack]
+            return numbers[ref.name]
+
+        entries = (entry._replace(pack=number_of(entry)) for entry in plan.entries())
+        return SnapshotIndex.build(plan.stamp, refs, entries)
 
 
 def plan_packs(
@@ -91,7 +118,7 @@ def plan_packs(
             if key not in kept:
                 runs.take(previous.number_of(key), ("", key.hex()))
         needed = runs.touched()
-    return PackPlan(needed, previous, collected, kept, stamp)
+    return PackPlan(needed, stamp, previous, collected, kept)
 
 
 class _Runs:

@@ -5,6 +5,8 @@ I01 I22; Resource Graph follows Resource Manager by seconds to minutes.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from drift.arm import open_arm
@@ -192,12 +194,15 @@ async def test_held_back_scan_that_is_repeated_still_holds_back(crowd):
     (body,) = await crowd.host.take("scan-subscription")
     before = await crowd.rows("scan")
     await crowd.host.run("scan-subscription", body)
-    # As if the process had died before it wrote that the part has ended.
-    client = crowd.tables.get_table_client("scan")
-    key = f"p.{scan_id}.{crowd.subscription_id}"
-    row = before["scan", key]
+    # As if the process had died before it wrote that the part has ended, and the time of its lease were over.
+    row = before["scan", f"p.{scan_id}.{crowd.subscription_id}"]
     row.pop("etag")
-    await client.upsert_entity(row)
+    await crowd.tables.get_table_client("scan").upsert_entity(row)
+    leases = await crowd.rows("subscription")
+    lease = leases["subscription", f"lease.{crowd.subscription_id}"]
+    lease.pop("etag")
+    over = {**lease, "expires_at": datetime.now(UTC)}
+    await crowd.tables.get_table_client("subscription").upsert_entity(over)
     await crowd.host.run("scan-subscription", body)
     (part,) = (await crowd.read_scan(scan_id))["parts"]
     assert part["status"] == "incomplete"

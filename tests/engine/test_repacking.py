@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
+from drift.engine import packing as engine_packing
 from drift.engine.index import SnapshotIndex, delta
 from drift.engine.packing import is_boundary, unpack
 from drift.engine.repacking import Packed, plan_packs
@@ -98,6 +100,23 @@ def test_plan_of_a_changed_document_serves_the_new_one() -> None:
         item.body for item in unpack(storage.packs[name]) if item.key == key_of(documents[7]).hex()
     ] == [collected.changed[0].body]
     assert len(second.packs) == 1
+
+
+def test_packs_of_a_first_scan_are_made_one_at_a_time() -> None:
+    """Together they would be as large as all that was read."""
+    survey = Survey(None, secret_key=KEY)
+    survey.add_page([raw(vnet(number)) for number in range(1500)])
+    plan = plan_packs(None, survey.finish(), source="resource-graph")
+    whole = plan.build({})
+    packing = plan.begin({})
+    seen = 0
+    with mock.patch.object(engine_packing, "_compress", wraps=engine_packing._compress) as made:
+        for pack, expected in zip(packing.packs(), whole.packs, strict=True):
+            seen += 1
+            assert made.call_count <= seen + 1
+            assert pack == expected
+    assert seen > 5
+    assert packing.index() == whole.index
 
 
 def is_same_state(one: SnapshotIndex, other: SnapshotIndex) -> bool:
