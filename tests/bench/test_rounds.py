@@ -30,7 +30,9 @@ def test_request_of_the_app_is_told_from_the_hosts_own(method: str, path: str, k
 
 
 def test_rows_of_a_transaction_are_counted_each() -> None:
-    part = b"--changeset\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\nPUT x HTTP/1.1\r\n"
+    part = (
+        b"--changeset\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\nPUT x HTTP/1.1\r\n"
+    )
     batch = SimpleNamespace(
         method="POST", url=f"{ACCOUNT}/$batch", content=b"".join(part % n for n in range(3))
     )
