@@ -184,6 +184,7 @@ async def scan_once(tenant_id: str, *, then_capture: bool) -> Cost:
 
     from drift import consumers
     from drift.baselines import NewBaseline, capture
+    from drift.lease import PREFIX
     from drift.scan import scan_tenant, start_scan
     from drift.scans import ScanStatus, get_parts
     from settings import read_settings
@@ -213,6 +214,11 @@ async def scan_once(tenant_id: str, *, then_capture: bool) -> Cost:
     (part,) = await get_parts(context.store, scan.scan_id)
     ids = {"scan_id": scan.scan_id, "subscription_id": part.subscription_id}
     message = msgspec.json.encode({"version": 1, "tenant_id": tenant_id, **ids})
+    # Scans of a schedule are further apart than a lease is long; these follow one another at once.
+    key = f"{PREFIX}{part.subscription_id}"
+    if lease := await context.store.find(Table.SUBSCRIPTION, key):
+        over = {**lease.values, "expires_at": datetime.now(UTC)}
+        await context.store.put(Table.SUBSCRIPTION, key, over)
     rows.clear()
     started = time.process_time()
     await consumers.scan_subscription(deployment, message)

@@ -8,7 +8,7 @@ whoever points at one that it did not write holds it first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -93,19 +93,25 @@ async def save_snapshot(
 
     Raises Stale when that one was collected meanwhile, and those packs perhaps with it: read again and build anew.
     """
-    data = index.encode()
-    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
-    rows: list[tuple[str, dict[str, Value]]] = [
-        (f"{SNAPSHOT}{index.snapshot_id}.{number:04d}", {"of": len(pieces), **split_binary(piece)})
-        for number, piece in enumerate(pieces)
-    ]
-    names = b"".join(bytes.fromhex(pack.name) for pack in index.packs)
-    if len(names) <= BINARY_PROPERTY:  # else who wants to know reads the index
-        rows[0][1]["packs"] = names
-    await store.put_all(Table.PACK, rows)
+    await store.put_all(Table.PACK, _rows_of(index))
     if built_on is not None and await _first_row(store, built_on.snapshot_id) is None:
         raise Stale(COLLECTED)
     return index.snapshot_id
+
+
+def _rows_of(index: SnapshotIndex) -> Iterator[tuple[str, dict[str, Value]]]:
+    """A row at a time: of a large subscription they are megabytes each."""
+    data = index.encode()
+    starts = range(0, len(data), PIECE)
+    names = b"".join(bytes.fromhex(pack.name) for pack in index.packs)
+    for number, start in enumerate(starts):
+        values: dict[str, Value] = {
+            "of": len(starts),
+            **split_binary(data[start : start + PIECE]),
+        }
+        if number == 0 and len(names) <= BINARY_PROPERTY:  # else who wants to know reads the index
+            values["packs"] = names
+        yield f"{SNAPSHOT}{index.snapshot_id}.{number:04d}", values
 
 
 async def hold_snapshot(store: TenantStore, snapshot_id: str) -> None:

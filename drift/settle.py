@@ -26,7 +26,7 @@ from drift.engine.canonical import NORMALISER_VERSION
 from drift.engine.compare import differ
 from drift.engine.index import SnapshotIndex, evolved_types
 from drift.engine.model import Difference, Document, ResourceKey
-from drift.engine.repacking import plan_packs
+from drift.engine.repacking import Packing, plan_packs
 from drift.findings import shorten
 from drift.history import HistoryEntry, save_history
 from drift.lease import LeaseKeeper
@@ -92,11 +92,8 @@ async def settle(
         versions = observed.api_versions
         plan = plan_packs(previous, collected, source=SOURCE, keep=kept, api_versions=versions)
         loaded = {name: await load_pack(store, name) for name in plan.needed}
-        packing = plan.begin(loaded)
         await keeper.before_commit()
-        await save_packs(store, packing.packs())
-        current = packing.index()
-        await save_snapshot(store, current, built_on=previous)
+        current = await _save_state(store, plan.begin(loaded), previous)
         if previous is not None and previous.stamp.normaliser_version == NORMALISER_VERSION:
             old = {item.key: item for pack in loaded.values() for item in pack}
             gone = {ResourceKey(key.hex()) for key in collected.missing if key not in kept}
@@ -120,6 +117,15 @@ async def settle(
     )
     await point_to(store, state, moved=before is None or before.snapshot_id != state.snapshot_id)
     return Settled(current, changed, fresh)
+
+
+async def _save_state(
+    store: TenantStore, packing: Packing, previous: SnapshotIndex | None
+) -> SnapshotIndex:
+    await save_packs(store, packing.packs())
+    index = packing.index()
+    await save_snapshot(store, index, built_on=previous)
+    return index
 
 
 def _is_mass(missing: int, total: int) -> bool:

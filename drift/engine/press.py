@@ -40,6 +40,11 @@ class PressedDocument(Document):
     def key(self) -> ResourceKey:
         return ResourceKey(self._key.hex())
 
+    def inflated(self) -> Document:
+        """The same, inflated once for all."""
+        resource_id, _, body = self._inflate(self._pressed).partition(b"\n")
+        return Document(self.key, resource_id.decode(), self.resource_type, body, self.digest)
+
     @property
     def resource_id(self) -> str:
         return self._inflate(self._pressed).partition(b"\n")[0].decode()
@@ -51,15 +56,7 @@ class PressedDocument(Document):
 
 def inflate(document: Document) -> Document:
     """The same document, not pressed: to be read more than once."""
-    if not isinstance(document, PressedDocument):
-        return document
-    return Document(
-        document.key,
-        document.resource_id,
-        document.resource_type,
-        document.body,
-        document.digest,
-    )
+    return document.inflated() if isinstance(document, PressedDocument) else document
 
 
 def trim_buffer(compressed: bytes) -> bytes:

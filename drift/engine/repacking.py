@@ -82,12 +82,13 @@ class Packing:
                 yield pack
 
     def index(self) -> SnapshotIndex:
+        """Of the whole snapshot. Asked for once: what it was made from is forgotten, and is as large as it is."""
         plan, new = self._plan, self._refs
         refs = [ref for ref in plan.old if ref.name not in plan.needed]
         refs += new
         refs.sort(key=_place)
         numbers = {ref.name: number for number, ref in enumerate(refs)}
-        packed = self._packed
+        packed, self._packed = self._packed, {}
 
         def number_of(entry: Entry) -> int:
             ref = new[packed[entry.key]] if entry.key in packed else plan.old[entry.pack]
