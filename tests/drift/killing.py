@@ -52,6 +52,9 @@ class Executioner:
         self._moment, self._kill, self._seen = moment, kill, 0
         self.killed.clear()
 
+    def relent(self) -> None:
+        self._moment = None
+
     def sees(self, request: bytes) -> Moment | None:
         """The moment, if this request is the one."""
         moment = self._moment

@@ -55,6 +55,7 @@ class Pair:
         self.running.kill_at(moment)
         scan_id = await self.killed.tenant.request_scan()
         died = await self._dies_or(scan_id)
+        self.running.executioner.relent()
         if died:
             await self.running.start()
         await self._finish(scan_id)
