@@ -246,6 +246,27 @@ async def test_zombie_cannot_write_over_a_later_scan(tenant, deployment):
     assert (await tenant.finding())["changes"][0]["after"] == "TLS1_1"
 
 
+async def test_instances_whose_clocks_differ_lose_nothing(make_world, deployment):
+    """I05 I12, fault 34: an hour ahead, an hour behind and back again. What such a clock takes for a lease that is
+    still good is waited for."""
+    world = await make_world(6)
+    context = await serve(deployment, world.tenant.tenant_id)
+    now, waited = datetime.now(UTC), []
+    for number, minutes in enumerate((60, -60, 0, 90, 61)):
+        await world.change(number)
+        scan_id, bodies = await world.tenant.fan_out()
+        body = next(one for one in bodies if msgspec.json.decode(one)["scan_id"] == scan_id)
+        await scan_part(context, body, now + timedelta(minutes=minutes))
+        if (await world.tenant.read_scan(scan_id))["status"] == "running":
+            waited.append(minutes)
+            await scan_part(context, body, now + timedelta(minutes=100 + number))
+        await settle_down(world.tenant)
+        await expect_complete(world, scan_id)
+    assert waited
+    await world.expect_told_once()
+    await world.expect_quiet(now + timedelta(hours=3))
+
+
 async def die_in_a_faulty_azure(
     world: World, struck: StruckDeployment, fault: dict[str, Any], number: int, at: datetime
 ) -> bool:
