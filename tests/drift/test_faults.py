@@ -32,6 +32,8 @@ STRIKES = [
     pytest.param(strike, marks=pytest.mark.slow if strike in ANSWERS else ()) for strike in Strike
 ]
 
+FEWEST = {Strike.STALE: 0}  # rounds: some steps write nothing that has a condition
+
 AZURE: dict[str, dict[str, Any]] = {
     **{name: {"nth": 1, **members} for name, (members, _) in FAULTS.items()},
     "503 of the last source": {"nth": 4, "status": 503, "headers": AT_ONCE},
@@ -90,7 +92,12 @@ async def strike_scans(
         at += AGAIN
         await scan_part(context, body, at)
         await settle_down(world.tenant)
-        await expect_complete(world, scan_id)
+        if strike is Strike.THROTTLED and not only_writes:
+            # I20: what storage gave no help to confirm is left to the next scan, as what Azure does not answer.
+            assert (await world.scan_at(at))["status"] == "complete"
+            await world.expect_found()
+        else:
+            await expect_complete(world, scan_id)
         number += 1
         at += AGAIN
     await world.expect_told_once()
@@ -118,6 +125,16 @@ async def test_answers_of_storage_to_some_writes_of_a_scan(
     assert await strike_scans(world, struck, strike, first=first, step=step) > 1
 
 
+async def completes_or_says_why(world: World, scan_id: str) -> None:
+    """I17: a scan that could not list its subscriptions ends with the reason, and the next one is whole."""
+    await settle_down(world.tenant)
+    state = await world.tenant.read_scan(scan_id)
+    if state["status"] != "complete":
+        assert (state["status"], state["parts"]) == ("incomplete", [])
+        assert "Storage asks to wait" in state["reason"]
+        assert (await world.tenant.scan())["status"] == "complete"
+
+
 @pytest.mark.parametrize("strike", STRIKES)
 async def test_fan_out_struck_at_every_write(make_world, struck: StruckDeployment, strike: Strike):
     """Faults 3 and 4."""
@@ -131,9 +148,12 @@ async def test_fan_out_struck_at_every_write(make_world, struck: StruckDeploymen
         await struck.survives(scan.scan_tenant(context, scan_id, now=datetime.now(UTC)))
         reached = struck.line.reached
         await world.tenant.host.run("scan-tenant", body)
-        await completes(world, scan_id, number)
+        if strike is Strike.THROTTLED and reached:
+            await completes_or_says_why(world, scan_id)
+        else:
+            await completes(world, scan_id, number)
         number += 1
-    assert number > 3
+    assert number > FEWEST.get(strike, 3)
 
 
 @pytest.mark.parametrize("strike", STRIKES)
@@ -159,7 +179,7 @@ async def test_start_struck_at_every_write_is_one_scan(
         await start()
         await completes(world, scan_id, number)
         number += 1
-    assert number > 3
+    assert number > FEWEST.get(strike, 3)
 
 
 @pytest.mark.parametrize("strike", STRIKES)
@@ -210,7 +230,7 @@ async def test_look_struck_at_every_write_tells_once(
     await world.tenant.part()
     await world.expect_told_once()
     await world.expect_quiet(datetime.now(UTC))
-    assert number > 4
+    assert number > FEWEST.get(strike, 4)
 
 
 async def test_zombie_cannot_write_over_a_later_scan(tenant, deployment):
