@@ -11,6 +11,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 
 import telemetry
 from drift import endings, erasure, hints, notices, scan, upkeep
@@ -28,6 +31,7 @@ from drift.messages import (
     RunJob,
     ScanSubscription,
     ScanTenant,
+    TooNew,
     read_event,
     read_message,
 )
@@ -35,8 +39,12 @@ from errors import Conflict, Invalid, NotFound
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
 from tenancy.ids import SubscriptionId, TenantId
+from tenancy.queues import Queue
 
 logger = logging.getLogger(__name__)
+
+PARKED_SECONDS = 600
+MOST_PARKED = 144  # for a day: an upgrade is over by then, or was given up
 
 
 async def scan_tenant(deployment: Deployment, body: bytes) -> None:
@@ -102,7 +110,7 @@ async def erase_tenant(deployment: Deployment, body: bytes) -> None:
 
 
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
-    message = _poison(body, ScanTenant)
+    message = await _poison(deployment, Queue.SCAN_TENANT, body, ScanTenant)
     if message is None:
         return
     with _received(telemetry.GIVE_UP, message):
@@ -112,7 +120,7 @@ async def fail_scan(deployment: Deployment, body: bytes) -> None:
 
 
 async def fail_subscription(deployment: Deployment, body: bytes) -> None:
-    message = _poison(body, ScanSubscription)
+    message = await _poison(deployment, Queue.SCAN_SUBSCRIPTION, body, ScanSubscription)
     if message is None:
         return
     with _received(telemetry.GIVE_UP, message):
@@ -123,7 +131,7 @@ async def fail_subscription(deployment: Deployment, body: bytes) -> None:
 
 
 async def fail_notice(deployment: Deployment, body: bytes) -> None:
-    message = _poison(body, DeliverNotice)
+    message = await _poison(deployment, Queue.NOTICES, body, DeliverNotice)
     if message is None:
         return
     with _received(telemetry.GIVE_UP, message):
@@ -166,14 +174,14 @@ async def fail_event(_: Deployment, __: bytes) -> None:
 
 
 async def fail_upkeep(deployment: Deployment, body: bytes) -> None:
-    message = _poison(body, KeepTenant)
+    message = await _poison(deployment, Queue.KEEP_TENANT, body, KeepTenant)
     context = await _served(deployment, message) if message else None
     if context:
         await upkeep.give_up(context, now=_now())
 
 
 async def fail_erasure(deployment: Deployment, body: bytes) -> None:
-    message = _poison(body, EraseTenant)
+    message = await _poison(deployment, Queue.ERASE_TENANT, body, EraseTenant)
     if message:
         await erasure.give_up(deployment, TenantId(message.tenant_id))
 
@@ -186,7 +194,7 @@ async def run_job(deployment: Deployment, body: bytes) -> None:
 
 
 async def fail_job(deployment: Deployment, body: bytes) -> None:
-    message = _poison(body, RunJob)
+    message = await _poison(deployment, Queue.JOBS, body, RunJob)
     context = await _served(deployment, message, restoring=True) if message else None
     if message and context:
         await running.give_up(context, message.job, clock=_now)
@@ -202,13 +210,26 @@ async def _served(
         return None
 
 
-def _poison(body: bytes, shape: type[M]) -> M | None:
+async def _poison(deployment: Deployment, queue: Queue, body: bytes, shape: type[M]) -> M | None:
+    """The message that nobody could carry out, or None for one that nobody can read. One that a newer version of the
+    app sent waits for an instance of that version: while an upgrade is under way both take from the queue."""
     logger.error("poison message", extra={"kind": shape.__name__})  # raises an alert
     try:
         return read_message(body, shape)
+    except TooNew:
+        await _park(deployment, queue, msgspec.json.decode(body))
     except Invalid as error:
         logger.error("poison message cannot be read", extra={"reason": error.message})  # noqa: TRY400
-        return None
+    return None
+
+
+async def _park(deployment: Deployment, queue: Queue, message: dict[str, Any]) -> None:
+    times = message.get("parked", 0) + 1
+    if times > MOST_PARKED:
+        logger.error("message of a newer version given up", extra={"queue": queue.value})
+        return
+    logger.warning("message of a newer version parked", extra={"queue": queue.value})
+    await deployment.queues.send(queue, message | {"parked": times}, delay=PARKED_SECONDS)
 
 
 def _now() -> datetime:

@@ -26,6 +26,10 @@ CHANGES = frozenset(
 )
 
 
+class TooNew(Invalid):
+    """A newer version of the app sent it, and means something else by it: it is for that one."""
+
+
 class Message(BaseModel):
     # Unknown fields are of a newer version and are left alone.
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -33,6 +37,7 @@ class Message(BaseModel):
     version: Literal[1] = 1
     tenant_id: str = Field(pattern=GUID)
     traceparent: str = Field(default="", max_length=64)
+    parked: int = Field(default=0, ge=0)  # how often it was put back for a newer version
 
 
 class ScanTenant(Message):
@@ -91,7 +96,8 @@ B = TypeVar("B", bound=BaseModel)
 
 
 def read_message(body: bytes, shape: type[M]) -> M:
-    """Raises Invalid for anything that is not such a message; it then ends on the poison queue, visibly."""
+    """Raises Invalid for anything that is not such a message; it then ends on the poison queue, visibly. TooNew is for
+    one in which nothing is wrong but its version."""
     return _read(body, shape, LARGEST_MESSAGE)
 
 
@@ -110,4 +116,11 @@ def _read(body: bytes, shape: type[B], largest: int) -> B:
         return shape.model_validate_json(body)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, item["loc"])) or "message" for item in error.errors())
-        raise Invalid(f"The queue message is malformed: {fields}.", field="message") from error
+        kind = TooNew if _is_newer(error) else Invalid
+        raise kind(f"The queue message is malformed: {fields}.", field="message") from error
+
+
+def _is_newer(error: ValidationError) -> bool:
+    (first, *others) = error.errors()
+    version = first["input"]
+    return not others and first["loc"] == ("version",) and isinstance(version, int) and version > 1

@@ -13,9 +13,11 @@ from azure.data.tables.aio import TableServiceClient
 from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product
 from settings import Settings
+from tenancy import retry
 from tenancy.deployment import Deployment
 from tenancy.usage import PREFIX as COUNTED
 from tests.drift.host import Host
+from tests.drift.strikes import StruckDeployment
 from tests.drift.watched import Watched
 
 Etags = dict[tuple[str, str], str]
@@ -61,6 +63,17 @@ async def calm(azure: AzureAdmin) -> AsyncIterator[None]:
     yield
     await azure.clear_faults()
     await azure.settings(**before)
+
+
+@pytest.fixture
+async def struck(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StruckDeployment]:
+    """How long storage is waited for is tested elsewhere; here it would only take time."""
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    deployment = StruckDeployment(settings)
+    yield deployment
+    await deployment.close()
 
 
 NewTenant = Callable[[], Awaitable[Watched]]

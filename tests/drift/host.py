@@ -39,9 +39,13 @@ MOST_TRIES = 5  # host.json maxDequeueCount
 class Host:
     """The queue side of Functions: it takes what is visible, runs it, deletes what succeeded."""
 
-    def __init__(self, deployment: Deployment, queues: QueueServiceClient) -> None:
+    def __init__(
+        self, deployment: Deployment, queues: QueueServiceClient, *, hidden: int = 60
+    ) -> None:
+        """`hidden`: seconds until a message comes again of which nobody said what became of it."""
         self.deployment = deployment
         self._queues = queues
+        self._hidden = hidden
 
     async def prepare(self) -> None:
         for name in CONSUMERS:
@@ -86,7 +90,9 @@ class Host:
 
     async def _receive(self, queue: str) -> list[QueueMessage]:
         client = self._queues.get_queue_client(queue)
-        pages = client.receive_messages(messages_per_page=16, visibility_timeout=60).by_page()
+        pages = client.receive_messages(
+            messages_per_page=16, visibility_timeout=self._hidden
+        ).by_page()
         async for page in pages:
             return [message async for message in page]
         return []

@@ -1,4 +1,6 @@
-"""A tenant's credential is in the vault and nowhere else: no row, message, log line, answer or error holds it. D14."""
+"""A tenant's credential is in the vault and nowhere else: no row, message, log line, answer or error holds it.
+
+D14, I14."""
 
 from __future__ import annotations
 

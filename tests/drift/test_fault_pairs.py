@@ -138,13 +138,6 @@ class Pairs(RuleBasedStateMachine):
         await self.world.expect_quiet(self.at + AGAIN)
 
 
-@pytest.fixture
-async def struck(settings: Any):
-    deployment = StruckDeployment(settings)
-    yield deployment
-    await deployment.close()
-
-
 async def try_all(new_tenant: NewTenant, struck: StruckDeployment, *, thoroughly: bool) -> None:
     async def make() -> World:
         world = World(await new_tenant(), ACCOUNTS)

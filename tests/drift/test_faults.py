@@ -19,15 +19,20 @@ import pytest
 from drift import consumers, scan
 from drift.scans import scan_id_of
 from errors import DriftError
-from settings import Settings
 from tenancy.access import TenantContext, serve
 from tests.drift.conftest import NewTenant
-from tests.drift.strikes import Strike, StruckDeployment
+from tests.drift.strikes import ANSWERS, Strike, StruckDeployment
 from tests.drift.test_coverage import AT_ONCE, FAULTS
 from tests.drift.world import World, scan_part, settle_down
 
 MOST = 60  # rounds: more than any step makes requests that write
 AGAIN = timedelta(minutes=10)  # until a message comes again: the dead process's lease is over
+
+STRIKES = [
+    pytest.param(strike, marks=pytest.mark.slow if strike in ANSWERS else ()) for strike in Strike
+]
+
+FEWEST = {Strike.STALE: 0}  # rounds: some steps write nothing that has a condition
 
 AZURE: dict[str, dict[str, Any]] = {
     **{name: {"nth": 1, **members} for name, (members, _) in FAULTS.items()},
@@ -35,13 +40,6 @@ AZURE: dict[str, dict[str, Any]] = {
     "401": {"nth": 1, "status": 401, "body": {"error": {"code": "ExpiredAuthenticationToken"}}},
     "answer that breaks off": {"nth": 1, "abort": True, "body": '{"data":['},
 }
-
-
-@pytest.fixture
-async def struck(settings: Settings):
-    deployment = StruckDeployment(settings)
-    yield deployment
-    await deployment.close()
 
 
 @pytest.fixture
@@ -72,30 +70,72 @@ async def completes(world: World, scan_id: str, number: int) -> None:
     assert (state["status"], len(state["parts"])) == ("complete", 1), number
 
 
-@pytest.mark.parametrize("strike", Strike)
-async def test_scan_struck_at_every_write(make_world, struck: StruckDeployment, strike: Strike):
-    """A killed scan comes again; a refused or unanswered request is tried again, by the scan or by its message."""
-    world = await make_world()
+async def strike_scans(
+    world: World,
+    struck: StruckDeployment,
+    strike: Strike,
+    *,
+    first: int = 1,
+    step: int = 1,
+    only_writes: bool = True,
+) -> int:
+    """A scan for each of the requests to strike, until none is left; how many scans those were."""
     context = await serve(struck, world.tenant.tenant_id)
     at, number, reached = datetime.now(UTC), 0, True
     while reached:
         await world.change(number)
-        scan_id, (body,) = await world.tenant.fan_out()
-        struck.line.order(strike, number + 1)
+        scan_id, bodies = await world.tenant.fan_out()
+        (body,) = (one for one in bodies if msgspec.json.decode(one)["scan_id"] == scan_id)
+        struck.line.order(strike, first + number * step, only_writes=only_writes)
         await struck.survives(scan_part(context, body, at))
         reached = struck.line.reached
         at += AGAIN
         await scan_part(context, body, at)
         await settle_down(world.tenant)
-        await expect_complete(world, scan_id)
+        if strike is Strike.THROTTLED and not only_writes:
+            # I20: what storage gave no help to confirm is left to the next scan, as what Azure does not answer.
+            assert (await world.scan_at(at))["status"] == "complete"
+            await world.expect_found()
+        else:
+            await expect_complete(world, scan_id)
         number += 1
         at += AGAIN
     await world.expect_told_once()
     await world.expect_quiet(at)
-    assert number > 9, number  # lease, part, packs, snapshot, history, pointer, finding, release …
+    return number
 
 
-@pytest.mark.parametrize("strike", Strike)
+@pytest.mark.parametrize("strike", STRIKES)
+async def test_scan_struck_at_every_write(make_world, struck: StruckDeployment, strike: Strike):
+    """A killed scan comes again; a refused or unanswered request is tried again, by the scan or by its message."""
+    world = await make_world()
+    rounds = await strike_scans(world, struck, strike)
+    # Lease, part, packs, snapshot, history, pointer, finding, release …; some of them have a condition.
+    assert rounds > (2 if strike is Strike.STALE else 9), rounds
+
+
+@pytest.mark.parametrize("strike", ANSWERS)
+async def test_answers_of_storage_to_some_writes_of_a_scan(
+    make_world, struck: StruckDeployment, strike: Strike
+):
+    """Of each kind at every fifth write, and at others for each kind. Faults 31 and 33."""
+    world = await make_world(12)
+    step = 1 if strike is Strike.STALE else 5  # few writes have a condition
+    first = 1 if step == 1 else 1 + ANSWERS.index(strike)
+    assert await strike_scans(world, struck, strike, first=first, step=step) > 1
+
+
+async def completes_or_says_why(world: World, scan_id: str) -> None:
+    """I17: a scan that could not list its subscriptions ends with the reason, and the next one is whole."""
+    await settle_down(world.tenant)
+    state = await world.tenant.read_scan(scan_id)
+    if state["status"] != "complete":
+        assert (state["status"], state["parts"]) == ("incomplete", [])
+        assert "Storage asks to wait" in state["reason"]
+        assert (await world.tenant.scan())["status"] == "complete"
+
+
+@pytest.mark.parametrize("strike", STRIKES)
 async def test_fan_out_struck_at_every_write(make_world, struck: StruckDeployment, strike: Strike):
     """Faults 3 and 4."""
     world = await make_world(1)
@@ -108,12 +148,15 @@ async def test_fan_out_struck_at_every_write(make_world, struck: StruckDeploymen
         await struck.survives(scan.scan_tenant(context, scan_id, now=datetime.now(UTC)))
         reached = struck.line.reached
         await world.tenant.host.run("scan-tenant", body)
-        await completes(world, scan_id, number)
+        if strike is Strike.THROTTLED and reached:
+            await completes_or_says_why(world, scan_id)
+        else:
+            await completes(world, scan_id, number)
         number += 1
-    assert number > 3
+    assert number > FEWEST.get(strike, 3)
 
 
-@pytest.mark.parametrize("strike", Strike)
+@pytest.mark.parametrize("strike", STRIKES)
 async def test_start_struck_at_every_write_is_one_scan(
     make_world, struck: StruckDeployment, strike: Strike
 ):
@@ -136,10 +179,10 @@ async def test_start_struck_at_every_write_is_one_scan(
         await start()
         await completes(world, scan_id, number)
         number += 1
-    assert number > 3
+    assert number > FEWEST.get(strike, 3)
 
 
-@pytest.mark.parametrize("strike", Strike)
+@pytest.mark.parametrize("strike", STRIKES)
 async def test_notice_struck_at_every_write_is_told_once(
     make_world, struck: StruckDeployment, strike: Strike
 ):
@@ -161,7 +204,7 @@ async def test_notice_struck_at_every_write_is_told_once(
     assert number > 1
 
 
-@pytest.mark.parametrize("strike", Strike)
+@pytest.mark.parametrize("strike", STRIKES)
 async def test_look_struck_at_every_write_tells_once(
     make_world, struck: StruckDeployment, strike: Strike
 ):
@@ -187,7 +230,7 @@ async def test_look_struck_at_every_write_tells_once(
     await world.tenant.part()
     await world.expect_told_once()
     await world.expect_quiet(datetime.now(UTC))
-    assert number > 4
+    assert number > FEWEST.get(strike, 4)
 
 
 async def test_zombie_cannot_write_over_a_later_scan(tenant, deployment):
@@ -221,6 +264,23 @@ async def test_zombie_cannot_write_over_a_later_scan(tenant, deployment):
     await scan_part(context, slow, now + timedelta(minutes=20))
     assert (await tenant.read_scan(first))["status"] == "complete"
     assert (await tenant.finding())["changes"][0]["after"] == "TLS1_1"
+
+
+async def test_instances_whose_clocks_differ_lose_nothing(make_world, deployment):
+    """I05 I12, fault 34: an hour ahead, an hour behind and back again. One that takes a lease for good waits."""
+    world = await make_world(6)
+    context = await serve(deployment, world.tenant.tenant_id)
+    now = datetime.now(UTC)
+    for number, minutes in enumerate((60, -60, 0, 90, 61)):
+        await world.change(number)
+        scan_id, bodies = await world.tenant.fan_out()
+        body = next(one for one in bodies if msgspec.json.decode(one)["scan_id"] == scan_id)
+        await scan_part(context, body, now + timedelta(minutes=minutes))
+        await scan_part(context, body, now + timedelta(minutes=100 + number))  # it comes again
+        await settle_down(world.tenant)
+        await expect_complete(world, scan_id)
+    await world.expect_told_once()
+    await world.expect_quiet(now + timedelta(hours=3))
 
 
 async def die_in_a_faulty_azure(
@@ -288,23 +348,9 @@ async def test_fault_of_azure_and_a_death_at_every_request(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strike", Strike)
+@pytest.mark.parametrize("strike", STRIKES)
 async def test_scan_struck_at_every_request(make_world, struck: StruckDeployment, strike: Strike):
     """Reads of storage and of Azure, too."""
     world = await make_world(80)
-    context = await serve(struck, world.tenant.tenant_id)
-    at, number, reached = datetime.now(UTC), 0, True
-    while reached:
-        await world.change(number)
-        scan_id, (body,) = await world.tenant.fan_out()
-        struck.line.order(strike, number + 1, only_writes=False)
-        await struck.survives(scan_part(context, body, at))
-        reached = struck.line.reached
-        at += AGAIN
-        await scan_part(context, body, at)
-        await settle_down(world.tenant)
-        await expect_complete(world, scan_id)
-        number += 1
-        at += AGAIN
-    await world.expect_told_once()
-    assert number > 30
+    rounds = await strike_scans(world, struck, strike, only_writes=False)
+    assert rounds > (2 if strike is Strike.STALE else 30), rounds

@@ -13,6 +13,7 @@ import pytest
 
 from drift.__main__ import main
 
+ROOT = Path(__file__).parents[2]
 GROUP = "/subscriptions/1/resourceGroups/a/providers"
 Run = Callable[..., "Outcome"]
 
@@ -334,15 +335,45 @@ def test_wrong_usage_is_an_error_and_not_drift(capsys: pytest.CaptureFixture[str
     assert "AFTER" in capsys.readouterr().err
 
 
+def turned_round(value: Any) -> Any:
+    """The same members, in the opposite order."""
+    if isinstance(value, dict):
+        return {name: turned_round(value[name]) for name in reversed(value)}
+    return [turned_round(one) for one in value] if isinstance(value, list) else value
+
+
+def compare_in_a_process(folder: Path, *options: str, seed: int) -> bytes:
+    command = [sys.executable, "-m", "drift", "compare", "before", "after", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(seed)}
+    told = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    assert told.returncode == 2, told.stderr
+    return told.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+def test_same_states_and_rules_give_the_same_bytes(tmp_path: Path, form: str) -> None:
+    """I09: in any process, whatever order documents and their members come in."""
+    rules = rules_file(tmp_path, path="/tags/a*")
+    tags = {"tags": {f"{letter}{number}": "x" for letter in "abc" for number in range(9)}}
+    found = set()
+    for seed in (1, 2, 3):
+        before, after = BEFORE, [one | tags for one in AFTER]
+        if seed > 1:
+            before, after = turned_round(before[::-1]), turned_round(after[::-1])
+        (tmp_path / "before").write_text(lines(before))
+        (tmp_path / "after").write_text(lines(after))
+        found.add(compare_in_a_process(tmp_path, "--rules", rules, "--format", form, seed=seed))
+    assert len(found) == 1
+
+
 def test_reader_that_has_seen_enough_is_no_crash(tmp_path: Path) -> None:
     (tmp_path / "before").write_text("[]")
     (tmp_path / "after").write_text(lines([account(f"n{n}", x="y" * 99) for n in range(3000)]))
     command = [sys.executable, "-m", "drift", "compare", "before", "after", "--format", "json"]
-    root = Path(__file__).parents[2]
     read, write = os.pipe()
     os.close(read)
     process = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, stdout=write,
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=write,
         stderr=subprocess.PIPE, check=False, timeout=60,
     )  # fmt: skip
     os.close(write)

@@ -62,7 +62,7 @@ class Proxy:
 
     async def _serve(self, reader: Reader, writer: Writer) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            request = await _read_request(reader)
+            request = await read_request(reader)
             self.asked.append(request.split(b"\r\n", 1)[0].decode())
             fault = self.choose()
             self.failed += fault is not None
@@ -113,7 +113,8 @@ class Shaky:
             proxy.choose = sometimes(*faults, share=share, seed=seed)
 
 
-async def _read_request(reader: Reader) -> bytes:
+async def read_request(reader: Reader) -> bytes:
+    """Head and body."""
     head = await reader.readuntil(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
     assert b"transfer-encoding" not in fields, "the storage SDKs say how long a body is"

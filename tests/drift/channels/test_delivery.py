@@ -132,6 +132,7 @@ async def test_address_and_keys_are_nowhere_but_in_the_vault(
 async def test_replay_sends_the_same_once_more(
     tenant: Watched, receiver: Receiver, add_channel: AddChannel
 ) -> None:
+    """I16."""
     channel = await add_channel()
     await open_public_access(tenant)
     await tenant.scan()
