@@ -71,6 +71,7 @@ class Overview:
     running: Scan | None  # the newest scan, while it has not ended
     newest: Scan | None
     trend: tuple[Point, ...]  # oldest first
+    last_good: Scan | None  # the newest of the trend's scans that read everything
 
     @property
     def states(self) -> Counter[State]:
@@ -128,6 +129,7 @@ async def get_overview(store: TenantStore, tenant: Tenant, *, now: datetime) -> 
         running=last if last and last.status not in ENDED else None,
         newest=last,
         trend=_trend(scans, parts),
+        last_good=next((one for one in scans if one.status is ScanStatus.COMPLETE), None),
     )
 
 

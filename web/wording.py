@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -175,6 +175,18 @@ def moment(value: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(value.isoformat(), utc, utc)
 
 
+def until(value: datetime | None) -> Markup:
+    """When something ends. The end of a day in UTC, as forms give it, is that day in every zone."""
+    if value is None:
+        return Markup("—")
+    utc = value.astimezone(UTC)
+    if (utc.hour, utc.minute) != (23, 59):
+        return moment(value)
+    return Markup('<time class="day" datetime="{}" title="until {} UTC">{}</time>').format(
+        f"{utc:%Y-%m-%d}", f"{utc:%Y-%m-%d %H:%M}", f"{utc:%Y-%m-%d}"
+    )
+
+
 def age(value: datetime | None, now: datetime) -> Markup:
     """How long ago, with the time itself at hand."""
     if value is None:
@@ -236,6 +248,18 @@ def value(content: Json) -> str:
     return json.dumps(content)
 
 
+def members(detail: str) -> list[tuple[str, str]]:
+    """What an audit entry says, member by member, without those that are empty; a sentence is one without a name."""
+    try:
+        content = json.loads(detail)
+    except ValueError:
+        return [("", detail)] if detail else []
+    if not isinstance(content, dict):
+        return [("", detail)]
+    told = ((name, value(member)) for name, member in content.items() if member not in (None, ""))
+    return [(name.replace("_", " "), text) for name, text in told]
+
+
 def is_cut(content: Json) -> bool:
     """Whether storage kept only size and digest of a long value."""
     return isinstance(content, dict) and content.get("truncated") is True and "sha256" in content
@@ -245,6 +269,14 @@ ALLOWANCE_NAMES: Mapping[str, str] = {
     "resources": "Resources",
     "scansADay": "Scans today",
     "storedBytes": "Stored",
+}
+# Where the page of an audited thing is, by what its actions begin with.
+AUDITED_PAGES: Mapping[str, str] = {
+    "baseline": "/baselines/",
+    "channel": "/channels/",
+    "finding": "/findings/",
+    "rule": "/rules#rule-",
+    "scan": "/scans/",
 }
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -277,6 +309,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "amount": amount,
     "instant": instant,
     "is_cut": is_cut,
+    "members": members,
     "moment": moment,
     "number": number,
     "resource_group": resource_group,
@@ -285,10 +318,12 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "segments": segments,
     "size": size,
     "span": span,
+    "until": until,
     "value": value,
 }
 WORDS: dict[str, Any] = {
     "ALLOWANCE_NAMES": ALLOWANCE_NAMES,
+    "AUDITED_PAGES": AUDITED_PAGES,
     "CADENCE_NAMES": CADENCE_NAMES,
     "CHANNEL_HINTS": CHANNEL_HINTS,
     "CHANNEL_NAMES": CHANNEL_NAMES,

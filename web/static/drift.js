@@ -3,6 +3,7 @@
   "use strict";
 
   const times = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
   function localise(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
@@ -10,6 +11,8 @@
       if (Number.isNaN(moment.getTime())) continue;
       if (time.classList.contains("age")) {
         time.title = `${times.format(moment)} (${time.title})`;
+      } else if (time.classList.contains("day")) {
+        time.textContent = days.format(moment);
       } else {
         time.textContent = times.format(moment);
       }
