@@ -13,13 +13,14 @@ from markupsafe import Markup
 from drift.backups.jobs import JobStatus
 from drift.channels.model import Cadence, ChannelKind
 from drift.channels.rows import Outcome
-from drift.engine.findings import Status
+from drift.engine.findings import Event, Status
 from drift.engine.model import ChangeKind, Json, Severity
 from drift.engine.pointers import unescape
 from drift.engine.severities import title_of
 from drift.scans import ScanStatus
 from drift.standing import State
 from tenancy.connections import ConnectionKind
+from web.naming import resource_group, resource_kind, resource_name
 
 # A shape for each, so that nothing is told by colour alone.
 SEVERITY_MARKS: Mapping[Severity, str] = {
@@ -36,6 +37,12 @@ STATUS_NAMES: Mapping[Status, str] = {
     Status.IGNORED: "ignored",
     Status.RESOLVED: "resolved",
     Status.REOPENED: "open again",
+}
+EVENT_NAMES: Mapping[Event, str] = {
+    Event.OPENED: "opened",
+    Event.REOPENED: "open again",
+    Event.WORSENED: "worse",
+    Event.RESOLVED: "resolved",
 }
 STATE_NAMES: Mapping[State, str] = {
     State.IN_SYNC: "in sync",
@@ -198,25 +205,6 @@ def age(value: datetime | None, now: datetime) -> Markup:
     )
 
 
-def resource_name(resource_id: str) -> str:
-    """What people call it: the names behind the provider, or the last segment."""
-    head, divider, tail = resource_id.rpartition("/providers/")
-    if not divider:
-        return head.rpartition("/")[2] or tail.rpartition("/")[2] or resource_id
-    names = tail.split("/")[2::2]
-    return "/".join(names) or tail
-
-
-def resource_kind(resource_type: str) -> str:
-    """A type without its provider's usual prefix: network/networksecuritygroups."""
-    return resource_type.removeprefix("microsoft.")
-
-
-def resource_group(resource_id: str) -> str:
-    parts = resource_id.split("/")
-    return parts[4] if len(parts) > 4 and parts[3].lower() == "resourcegroups" else ""
-
-
 def segments(path: str) -> list[str]:
     """A path for reading: its members one by one, items by their names, without the `properties` that all have."""
     parts = [_legible(part) for part in path.split("/")[1:]]
@@ -328,6 +316,7 @@ WORDS: dict[str, Any] = {
     "CHANNEL_HINTS": CHANNEL_HINTS,
     "CHANNEL_NAMES": CHANNEL_NAMES,
     "CONNECTION_NAMES": CONNECTION_NAMES,
+    "EVENT_NAMES": EVENT_NAMES,
     "JOB_MARKS": JOB_MARKS,
     "KEY_NAMES": KEY_NAMES,
     "KIND_MARKS": KIND_MARKS,

@@ -18,6 +18,7 @@ async def test_find_understand_and_accept(drifted: Watched, open_page: OpenPage)
     page = await open_page(drifted.organisation.admin_header)
     await page.wait_for_url(f"**/t/{drifted.tenant_id}/")
     await expect(page.locator("main")).to_contain_text("2 findings to deal with")
+    await expect(page.locator("main")).to_contain_text("just now, which read everything")
     first = page.locator("section", has_text="Needs attention first")
     await first.get_by_role("link").first.click()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drift.engine.findings import Status
+from drift.engine.findings import Event, Status
 from drift.engine.model import ChangeKind, Severity
 from drift.scans import ScanStatus
 from drift.standing import State
@@ -36,18 +36,6 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 )
 def test_paths_read_as_people_say_them(path: str, parts: list[str]) -> None:
     assert wording.segments(path) == parts
-
-
-@pytest.mark.parametrize(
-    ("resource_id", "name"),
-    [
-        ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Sql/servers/a/databases/b", "a/b"),
-        ("/subscriptions/s/resourceGroups/g", "g"),
-        ("/subscriptions/s/providers/Microsoft.Authorization/locks/keep", "keep"),
-    ],
-)
-def test_resources_have_their_names(resource_id: str, name: str) -> None:
-    assert wording.resource_name(resource_id) == name
 
 
 @pytest.mark.parametrize(
@@ -102,6 +90,7 @@ def test_every_word_of_the_product_has_a_look() -> None:
     for kind, looks in (
         (Severity, wording.SEVERITY_MARKS),
         (Status, wording.STATUS_NAMES),
+        (Event, wording.EVENT_NAMES),
         (State, wording.STATE_NAMES),
         (State, wording.STATE_MARKS),
         (ScanStatus, wording.SCAN_MARKS),
