@@ -11,7 +11,7 @@ from drift.standing import Point
 from tenancy.usage import Day
 
 WIDTH, HEIGHT, MARGIN = 640, 160, 24
-ROW, LABEL, BAR = 26, 110, 420
+ROW, LABEL, BAR = 26, 126, 404
 WIDEST = 40  # of a day, so that the first day is no wall
 
 

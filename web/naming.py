@@ -35,7 +35,7 @@ def resource_name(resource_id: str) -> str:
         return head.rpartition("/")[2] or tail.rpartition("/")[2] or resource_id
     names = tail.split("/")[2::2]
     if tail.lower().startswith(ROLE_ASSIGNMENT) and names and _GUID.fullmatch(names[-1]):
-        return f"role assignment {names[-1][:8]}"
+        return f"Role assignment {names[-1][:8]}"
     return "/".join(names) or tail
 
 

@@ -19,7 +19,7 @@ OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
         ("/subscriptions/s/providers/Microsoft.Authorization/locks/keep", "keep"),
         (
             "/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/0d0d0d0d-7777-4777-8777-000000000001",
-            "role assignment 0d0d0d0d",
+            "Role assignment 0d0d0d0d",
         ),
         (
             "/subscriptions/s/providers/Microsoft.Network/virtualNetworks/0d0d0d0d-7777-4777-8777-000000000001",

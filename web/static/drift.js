@@ -27,6 +27,29 @@
     if (live) live.textContent = text;
   }
 
+  // What takes longer than a moment says that it is being worked on: a faded button alone looks like a broken one.
+  const patience = 1500;
+  let working = 0;
+  let wondering;
+
+  function begin() {
+    working += 1;
+    wondering ??= setTimeout(() => tell("The app is working on it…"), patience);
+  }
+
+  function end() {
+    working = Math.max(working - 1, 0);
+    if (working) return;
+    clearTimeout(wondering);
+    wondering = undefined;
+    tell("");
+  }
+
+  function tell(text) {
+    const busy = document.getElementById("busy");
+    if (busy) busy.textContent = text;
+  }
+
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy);
     try {
@@ -98,6 +121,12 @@
 
   document.addEventListener("DOMContentLoaded", () => localise(document));
   document.addEventListener("htmx:afterSwap", (event) => localise(event.target));
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.matches("form")) begin();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt.matches("form")) end();
+  });
   document.addEventListener("htmx:sendError", (event) => {
     const box = event.detail.target;
     if (box) box.textContent = "The app could not be reached. Try again.";
