@@ -15,7 +15,8 @@ from tests.web.operators import operator_header
 
 
 async def test_find_understand_and_accept(drifted: Watched, open_page: OpenPage) -> None:
-    page = await open_page(drifted.organisation.admin_header)
+    zone = "America/New_York"  # where a day of UTC ends the evening before
+    page = await open_page(drifted.organisation.admin_header, timezone_id=zone)
     await page.wait_for_url(f"**/t/{drifted.tenant_id}/")
     await expect(page.locator("main")).to_contain_text("2 findings to deal with")
     await expect(page.locator("main")).to_contain_text("just now, which read everything")
