@@ -47,6 +47,7 @@ STATUSES: dict[type[DriftError], tuple[int, str]] = {
     Refused: (424, "refused-by-azure"),
     Unavailable: (503, "unavailable"),
 }
+NO_ROUTE = "Nothing has this address. Look at how it is written."
 # What is answered before a route is reached, or when one breaks.
 FRAMEWORK = {
     400: "invalid",
@@ -190,4 +191,5 @@ def _framework_error(request: Request, error: Exception) -> Problem:
         known = request.app.state.methods.of(request.url.path)
         headers |= {"Allow": ", ".join(known)} if known else {}
     code = FRAMEWORK.get(error.status_code, "invalid")
-    return Problem(error.status_code, code, str(error.detail), headers)
+    detail = NO_ROUTE if error.detail == "Not Found" else str(error.detail)
+    return Problem(error.status_code, code, detail, headers)

@@ -71,6 +71,7 @@ class Overview:
     running: Scan | None  # the newest scan, while it has not ended
     newest: Scan | None
     trend: tuple[Point, ...]  # oldest first
+    last_good: Scan | None  # the newest of the trend's scans that read everything
 
     @property
     def states(self) -> Counter[State]:
@@ -128,6 +129,7 @@ async def get_overview(store: TenantStore, tenant: Tenant, *, now: datetime) -> 
         running=last if last and last.status not in ENDED else None,
         newest=last,
         trend=_trend(scans, parts),
+        last_good=next((one for one in scans if one.status is ScanStatus.COMPLETE), None),
     )
 
 
@@ -189,7 +191,7 @@ def _why_unknown(
         ),
         (reading is None, "No scan has read all of it yet."),
         (
-            reading is not None and _is_late(reading.taken_at, tenant.schedule, now),
+            reading is not None and is_late(reading.taken_at, tenant.schedule, now),
             "It was not read when it was due.",
         ),
         (not active, "It has no baseline yet: nothing says what it should be."),
@@ -201,7 +203,7 @@ def _why_unknown(
     return next((reason for holds, reason in reasons if holds), "")
 
 
-def _is_late(read_at: datetime, schedule: str, now: datetime) -> bool:
+def is_late(read_at: datetime, schedule: str, now: datetime) -> bool:
     """Whether two slots of the schedule have passed since it was read; without a schedule nothing is ever due."""
     if not schedule:
         return False

@@ -100,6 +100,10 @@ async def get(
         active=subscription.active_baseline == baseline_id,
         resources=resources,
         others=[one for one in others if one.baseline_id != baseline_id],
+        older=any(
+            one.baseline_id == subscription.active_baseline and one.version > baseline.version
+            for one in others
+        ),
         following=pager.link(cursor),
     )
 

@@ -11,7 +11,8 @@ from drift.standing import Point
 from tenancy.usage import Day
 
 WIDTH, HEIGHT, MARGIN = 640, 160, 24
-ROW, LABEL, BAR = 26, 110, 420
+ROW, LABEL, BAR = 26, 126, 404
+WIDEST = 40  # of a day, so that the first day is no wall
 
 
 def severity_bars(counts: Mapping[str, int]) -> Markup:
@@ -52,7 +53,7 @@ def daily_bars(days: Sequence[Day]) -> Markup:
     calls = {day.day: day.graph_calls + day.arm_calls for day in days}
     first, last = min(calls), max(calls)
     count = (last - first).days + 1
-    most, step = max(*calls.values(), 1), (WIDTH - 2 * MARGIN) / count
+    most, step = max(*calls.values(), 1), min((WIDTH - 2 * MARGIN) / count, WIDEST)
     bars = [
         Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
             round(MARGIN + (day - first).days * step, 1),

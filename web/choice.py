@@ -16,7 +16,7 @@ from drift.engine.model import Severity
 from drift.filters import Summary, Wanted
 from drift.summaries import Order
 from errors import Invalid
-from web.wording import resource_name
+from web.naming import resource_name
 
 SHOWN: Mapping[str, tuple[str, frozenset[Status]]] = {
     "undecided": ("To deal with", UNSETTLED),

@@ -28,6 +28,7 @@ from web.access import Operator, Viewer
 from web.comparison import compare
 from web.findings import names_by_id, read_decision
 from web.forms import TheForm, read
+from web.naming import grant_of
 from web.rendering import go_to, render
 
 router = APIRouter(prefix="/t/{tenant_id}/findings/{finding_id}", include_in_schema=False)
@@ -93,6 +94,7 @@ async def get_document(
         tenant,
         finding=finding,
         sides=sides,
+        grants=(grant_of(sides.before), grant_of(sides.after)),
         view=view,
         lines=compare(sides.before, sides.after, whole=view == "whole"),
         undos=undo(finding, sides.before) if not sides.missing else [],

@@ -87,7 +87,8 @@ def read(shape: type[S], **values: object) -> S:
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "form"
-        raise Invalid(f"{field}: {first['msg']}", field=field) from None
+        said = f"Fill in {field}." if first["type"] == "missing" else f"{field}: {first['msg']}"
+        raise Invalid(said, field=field) from None
 
 
 def _written(value: object) -> object:

@@ -24,7 +24,7 @@ async def get_home(
     now: Now,
     every: Annotated[str | None, Query(alias="all", max_length=0)] = None,
 ) -> Response:
-    """Names no tenant without sign-in. Whoever has one tenant and nothing else to choose from is led to it, unless the
+    """Names no tenant without sign-in. Whoever has one place to go, a tenant or the platform, is led there, unless the
     address asks for all of them: `/?all`."""
     if visitor is None:
         settings = deployment.settings
@@ -32,9 +32,10 @@ async def get_home(
         offered = development.is_offered(settings)
         return render(request, "welcome.html", None, people=people, offered=offered)
     me = await get_me(visitor, deployment, now)
-    only = len(me.tenants) == 1 and not me.platform_operator
-    if only and every is None:
-        return RedirectResponse(f"/t/{me.tenants[0].tenant_id}/", status_code=303)
+    places = [f"/t/{one.tenant_id}/" for one in me.tenants]
+    places += ["/platform"] if me.platform_operator else []
+    if len(places) == 1 and every is None:
+        return RedirectResponse(places[0], status_code=303)
     return render(request, "home.html", visitor, me=me)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,9 +14,14 @@ from api.access import Now, Platform, TheDeployment
 from api.me import get_health
 from api.shapes import GUID_PATTERN, Guid
 from drift import onboarding
-from tenancy.access import govern
+from drift.allowances import Allowance, period, weigh
+from drift.standing import is_late
+from tenancy.access import govern, meter
+from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
-from tenancy.tenants import TenantStatus
+from tenancy.principal import Principal
+from tenancy.quotas import UNLIMITED
+from tenancy.tenants import Tenant, TenantStatus
 from web.rendering import go_to, render
 
 router = APIRouter(prefix="/platform", include_in_schema=False)
@@ -28,7 +35,7 @@ After = Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")]
 async def list_tenants(
     operator: Platform, deployment: TheDeployment, request: Request, now: Now, after: After = ""
 ) -> Response:
-    """One row of the index a tenant: nobody's findings are read."""
+    """One row of the index a tenant, and the counts of those that have quotas: nobody's findings are read."""
     tenants, cursor = await deployment.registry.page(after=after, limit=PAGE)
     return render(
         request,
@@ -40,8 +47,32 @@ async def list_tenants(
         late={
             one.tenant_id for one in tenants if one.next_scan_at and one.next_scan_at + LATE < now
         },
+        outdated={
+            one.tenant_id
+            for one in tenants
+            if one.scanned_at and is_late(one.scanned_at, one.schedule, now)
+        },
+        fullest=await _fullest(deployment, operator, tenants, now),
         enterable={TenantStatus.ACTIVE, TenantStatus.SUSPENDED},
     )
+
+
+async def _fullest(
+    deployment: Deployment, operator: Principal, tenants: Sequence[Tenant], now: datetime
+) -> dict[TenantId, Allowance]:
+    """Of each tenant that has quotas the one that is nearest to its limit."""
+    since, until = period(None, None, today=now.date())
+    limited = [one for one in tenants if one.quotas != UNLIMITED]
+    used = await asyncio.gather(
+        *(meter(deployment, operator, one.tenant_id).days(since, until) for one in limited)
+    )
+    found = {}
+    for tenant, days in zip(limited, used, strict=True):
+        weighed = weigh(tenant.quotas, days, today=now.date())
+        found[tenant.tenant_id] = max(
+            (one for one in weighed if one.limit is not None), key=lambda one: one.share
+        )
+    return found
 
 
 @router.post("/tenants/{tenant_id}/suspend")

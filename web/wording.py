@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -13,13 +13,14 @@ from markupsafe import Markup
 from drift.backups.jobs import JobStatus
 from drift.channels.model import Cadence, ChannelKind
 from drift.channels.rows import Outcome
-from drift.engine.findings import Status
+from drift.engine.findings import Event, Status
 from drift.engine.model import ChangeKind, Json, Severity
 from drift.engine.pointers import unescape
 from drift.engine.severities import title_of
 from drift.scans import ScanStatus
 from drift.standing import State
 from tenancy.connections import ConnectionKind
+from web.naming import resource_group, resource_kind, resource_name
 
 # A shape for each, so that nothing is told by colour alone.
 SEVERITY_MARKS: Mapping[Severity, str] = {
@@ -36,6 +37,12 @@ STATUS_NAMES: Mapping[Status, str] = {
     Status.IGNORED: "ignored",
     Status.RESOLVED: "resolved",
     Status.REOPENED: "open again",
+}
+EVENT_NAMES: Mapping[Event, str] = {
+    Event.OPENED: "opened",
+    Event.REOPENED: "open again",
+    Event.WORSENED: "worse",
+    Event.RESOLVED: "resolved",
 }
 STATE_NAMES: Mapping[State, str] = {
     State.IN_SYNC: "in sync",
@@ -175,6 +182,18 @@ def moment(value: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(value.isoformat(), utc, utc)
 
 
+def until(value: datetime | None) -> Markup:
+    """When something ends. The end of a day in UTC, as forms give it, is that day in every zone."""
+    if value is None:
+        return Markup("—")
+    utc = value.astimezone(UTC)
+    if (utc.hour, utc.minute) != (23, 59):
+        return moment(value)
+    return Markup('<time class="day" datetime="{}" title="until {} UTC">{}</time>').format(
+        f"{utc:%Y-%m-%d}", f"{utc:%Y-%m-%d %H:%M}", f"{utc:%Y-%m-%d}"
+    )
+
+
 def age(value: datetime | None, now: datetime) -> Markup:
     """How long ago, with the time itself at hand."""
     if value is None:
@@ -184,25 +203,6 @@ def age(value: datetime | None, now: datetime) -> Markup:
     return Markup('<time class="age" datetime="{}" title="{}">{}</time>').format(
         value.isoformat(), utc, text
     )
-
-
-def resource_name(resource_id: str) -> str:
-    """What people call it: the names behind the provider, or the last segment."""
-    head, divider, tail = resource_id.rpartition("/providers/")
-    if not divider:
-        return head.rpartition("/")[2] or tail.rpartition("/")[2] or resource_id
-    names = tail.split("/")[2::2]
-    return "/".join(names) or tail
-
-
-def resource_kind(resource_type: str) -> str:
-    """A type without its provider's usual prefix: network/networksecuritygroups."""
-    return resource_type.removeprefix("microsoft.")
-
-
-def resource_group(resource_id: str) -> str:
-    parts = resource_id.split("/")
-    return parts[4] if len(parts) > 4 and parts[3].lower() == "resourcegroups" else ""
 
 
 def segments(path: str) -> list[str]:
@@ -236,6 +236,18 @@ def value(content: Json) -> str:
     return json.dumps(content)
 
 
+def members(detail: str) -> list[tuple[str, str]]:
+    """What an audit entry says, member by member, without those that are empty; a sentence is one without a name."""
+    try:
+        content = json.loads(detail)
+    except ValueError:
+        return [("", detail)] if detail else []
+    if not isinstance(content, dict):
+        return [("", detail)]
+    told = ((name, value(member)) for name, member in content.items() if member not in (None, ""))
+    return [(name.replace("_", " "), text) for name, text in told]
+
+
 def is_cut(content: Json) -> bool:
     """Whether storage kept only size and digest of a long value."""
     return isinstance(content, dict) and content.get("truncated") is True and "sha256" in content
@@ -245,6 +257,14 @@ ALLOWANCE_NAMES: Mapping[str, str] = {
     "resources": "Resources",
     "scansADay": "Scans today",
     "storedBytes": "Stored",
+}
+# Where the page of an audited thing is, by what its actions begin with.
+AUDITED_PAGES: Mapping[str, str] = {
+    "baseline": "/baselines/",
+    "channel": "/channels/",
+    "finding": "/findings/",
+    "rule": "/rules#rule-",
+    "scan": "/scans/",
 }
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -277,6 +297,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "amount": amount,
     "instant": instant,
     "is_cut": is_cut,
+    "members": members,
     "moment": moment,
     "number": number,
     "resource_group": resource_group,
@@ -285,14 +306,17 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "segments": segments,
     "size": size,
     "span": span,
+    "until": until,
     "value": value,
 }
 WORDS: dict[str, Any] = {
     "ALLOWANCE_NAMES": ALLOWANCE_NAMES,
+    "AUDITED_PAGES": AUDITED_PAGES,
     "CADENCE_NAMES": CADENCE_NAMES,
     "CHANNEL_HINTS": CHANNEL_HINTS,
     "CHANNEL_NAMES": CHANNEL_NAMES,
     "CONNECTION_NAMES": CONNECTION_NAMES,
+    "EVENT_NAMES": EVENT_NAMES,
     "JOB_MARKS": JOB_MARKS,
     "KEY_NAMES": KEY_NAMES,
     "KIND_MARKS": KIND_MARKS,

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Dialog, Page, async_playwright, expect
 
 from dev.browser import ADVICE, ARGUMENTS, find_browser
 from dev.demo.client import principal_header
@@ -86,12 +86,15 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_page(browser: Browser, url: str) -> AsyncIterator[OpenPage]:
-    """`open_page(header, path)`: a window of somebody's own. Whatever a page complains of fails the test."""
+    """`open_page(header, path)`: a window of somebody's own, who says yes to every question unless `answers` is False.
+    Whatever a page complains of fails the test."""
     complaints: list[str] = []
 
     async with AsyncExitStack() as opened:
 
-        async def make(header: str = "", path: str = "/", **options: Any) -> Page:
+        async def make(
+            header: str = "", path: str = "/", *, answers: bool = True, **options: Any
+        ) -> Page:
             context = await browser.new_context(base_url=url, **options)
             opened.push_async_callback(context.close)
             context.set_default_timeout(SECONDS * 1000)
@@ -101,6 +104,8 @@ async def open_page(browser: Browser, url: str) -> AsyncIterator[OpenPage]:
                     [{"name": development.COOKIE, "value": value, "url": url}]
                 )
             page = await context.new_page()
+            if answers:
+                page.on("dialog", _agree)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("console", lambda line: _note(complaints, line.type, line.text))
             await page.goto(path)
@@ -108,6 +113,10 @@ async def open_page(browser: Browser, url: str) -> AsyncIterator[OpenPage]:
 
         yield make
     assert complaints == []
+
+
+async def _agree(dialog: Dialog) -> None:
+    await dialog.accept()
 
 
 def _note(complaints: list[str], kind: str, text: str) -> None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
+from fastapi.routing import APIRoute
 from playwright.async_api import Page
 
 from tests.drift.watched import Watched
 from tests.web.conftest import OpenPage
 from tests.web.operators import operator_header
+from web.pages import PAGES
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -20,6 +23,18 @@ RUN = "tags => axe.run(document, {runOnly: tags})"
 OPEN_ALL = "document.querySelectorAll('main details').forEach(one => { one.open = true; })"
 PHONE = 360
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+# Routes of the pages that answer with no page of their own.
+NO_PAGES = {
+    "/static/{name}": "a file",
+    "/switcher": "a part of the frame",
+    "/t/{tenant_id}/findings/export.{suffix}": "a file",
+    "/t/{tenant_id}/scans/{scan_id}/progress": "the part of a scan's page that moves",
+    "/t/{tenant_id}/rules/proposals": "a part of the rules' page",
+    "/t/{tenant_id}/channels/{channel_id}/log": "the part of a channel's page that moves",
+    "/t/{tenant_id}/backups/exports/{export_id}/parts/{part}": "a file",
+    "/t/{tenant_id}/backups/{backup_id}/progress": "the part of a backup's page that moves",
+    "/platform/erasures/{tenant_id}": "of a tenant that is gone: test_erasures.py",
+}
 PAYLOAD = "\"><img src=x onerror=\"document.title='stolen'\"><script>document.title='stolen'</script>{{7*7}}"
 
 
@@ -98,6 +113,7 @@ async def addresses(tenant: Watched) -> dict[str, str]:
         "comparison": f"{home}/baselines/{oldest}/compare?to={newest}",
         "rules": f"{home}/rules",
         "rule": f"{home}/rules/{rule['id']}",
+        "notices": f"{home}/notices",
         "channels": f"{home}/channels",
         "channel": f"{home}/channels/{channel}",
         "new channel": f"{home}/channels/new?kind=smtp",
@@ -125,6 +141,8 @@ async def violations(page: Page, where: str) -> list[str]:
     await page.evaluate(OPEN_ALL)
     await page.evaluate(AXE.read_text())
     wrong: list[str] = []
+    if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        wrong.append(f"{where}: wider than the window")
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
         wrong += described(await page.evaluate(RUN, TAGS), f"{where}, {scheme}")
@@ -137,7 +155,8 @@ async def test_no_violation_on_any_page(
     page = await open_page("", "/")
     wrong = await violations(page, "welcome")
     page = await open_page(lived_in.organisation.admin_header, "/?all")
-    for name, address in (await addresses(lived_in)).items():
+    known = await addresses(lived_in)
+    for name, address in known.items():
         await page.goto(address)
         wrong += await violations(page, name)
     setup = f"/platform/tenants/{lived_in.tenant_id}"
@@ -154,6 +173,15 @@ async def test_no_violation_on_any_page(
         await page.goto(address)
         wrong += await violations(page, address)
     assert wrong == []
+    assert forgotten([*known.values(), *platform]) == NO_PAGES.keys()
+
+
+def forgotten(visited: list[str]) -> set[str]:
+    """Routes that give pages and that none of these addresses leads to: a new page cannot be left out."""
+    paths = [urlsplit(address).path for address in visited]
+    routes = [one for area in PAGES for one in area.router.routes if isinstance(one, APIRoute)]
+    gets = {route.path: route.path_regex for route in routes if "GET" in route.methods}
+    return {path for path, regex in gets.items() if not any(map(regex.match, paths))}
 
 
 async def test_g05_what_somebody_typed_is_text_and_fits_a_phone(
@@ -181,6 +209,7 @@ async def test_g05_what_somebody_typed_is_text_and_fits_a_phone(
         "report file",
         "resources",
         "resource",
+        "notices",
         "scan",
         "subscriptions",
         "baselines",

@@ -63,6 +63,18 @@ async def test_one_tenant_is_led_to(admin: httpx.AsyncClient, tenant: Watched) -
     assert answer.headers["location"] == f"/t/{tenant.tenant_id}/"
 
 
+async def test_who_runs_the_platform_and_nothing_else_is_led_to_it(
+    url: str, settings: Any, tenant: Watched
+) -> None:
+    headers = {"X-MS-CLIENT-PRINCIPAL": operator_header(settings), "Accept": "text/html"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as operator:
+        answer = await operator.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/platform")
+        assert "You run this deployment" in (await operator.get("/?all")).text
+        nowhere = await operator.get("/nowhere")
+    assert "Nothing has this address." in nowhere.text
+
+
 async def test_every_link_leads_somewhere(admin: httpx.AsyncClient, drifted: Watched) -> None:
     """From the list of all tenants on, page after page, as far as links of our own lead."""
     waiting, met = ["/?all"], {"/?all": 0}

@@ -15,9 +15,11 @@ from tests.web.operators import operator_header
 
 
 async def test_find_understand_and_accept(drifted: Watched, open_page: OpenPage) -> None:
-    page = await open_page(drifted.organisation.admin_header)
+    zone = "America/New_York"  # where a day of UTC ends the evening before
+    page = await open_page(drifted.organisation.admin_header, timezone_id=zone)
     await page.wait_for_url(f"**/t/{drifted.tenant_id}/")
     await expect(page.locator("main")).to_contain_text("2 findings to deal with")
+    await expect(page.locator("main")).to_contain_text("just now, which read everything")
     first = page.locator("section", has_text="Needs attention first")
     await first.get_by_role("link").first.click()
 
@@ -38,11 +40,14 @@ async def test_find_understand_and_accept(drifted: Watched, open_page: OpenPage)
     await page.get_by_role("link", name="Its finding: open").click()
 
     await page.get_by_role("button", name="Accept").click()
-    await expect(page.get_by_role("alert")).to_contain_text("reason")
+    await expect(page.get_by_role("alert")).to_have_text("Fill in reason.")
+    await page.get_by_label("Accept until").fill("2098-12-31")
     await page.get_by_label("Reason others will ask why").fill("the shop window is public")
     await page.get_by_role("button", name="Accept").click()
-    await expect(main).to_contain_text("Accepted until")
-    await expect(main).to_contain_text("the shop window is public")
+    decision = page.locator("#decision")
+    await expect(decision).to_contain_text("Accepted by Ada")
+    await expect(decision).to_contain_text("until Dec 31, 2098; any other value opens it again")
+    await expect(decision).to_contain_text("the shop window is public")
     stored = await drifted.api.request("GET", f"/api/findings/{finding['id']}")
     assert stored["status"] == "accepted"
     assert stored["steps"][-1]["reason"] == "the shop window is public"
@@ -218,9 +223,9 @@ async def test_roll_back_a_baseline_after_comparing(drifted: Watched, open_page:
     await page.get_by_role("button", name="Compare").click()
     await expect(page.locator("main")).to_contain_text("allowBlobPublicAccess")
     await page.get_by_role("link", name="version 1").click()
-    await page.get_by_role("button", name="Activate this version").click()
+    await page.get_by_role("button", name="Roll back to this version").click()
     await expect(page.locator("main")).to_contain_text("active")
-    await expect(page.get_by_role("button", name="Activate this version")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Roll back to this version")).to_have_count(0)
     baselines = (await drifted.api.request("GET", "/api/baselines"))["value"]
     assert {one["version"]: one["active"] for one in baselines} == {1: True, 2: False}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from playwright.async_api import expect
 from tenancy.access import serve
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
+from tenancy.records import change_tenant
 from tenancy.store import Table
 from tests.drift.watched import Watched
 from tests.web.conftest import SECONDS, OpenPage
@@ -72,6 +75,32 @@ async def test_operator_sets_quotas_and_the_admin_sees_that_one_is_used_up(
     await expect(line).to_contain_text("4 of 3")
     await expect(line).to_contain_text("used up")
     await expect(admin.get_by_role("button", name="Save")).to_have_count(0)
+    await page.goto(f"/platform?after={before(tenant.tenant_id)}")
+    row = page.locator("tbody tr", has_text=name)
+    await expect(row).to_contain_text("Resources: 133 %")
+    await expect(row).to_contain_text("used up")
+    await expect(row.locator("time").first).to_contain_text("just now")
+
+
+async def test_operator_sees_which_tenant_is_out_of_date(
+    tenant: Watched, deployment: Deployment, open_page: OpenPage, settings: Any
+) -> None:
+    context = await serve(deployment, TenantId(tenant.tenant_id))
+    scanned_at = datetime.now(UTC) - timedelta(days=3)
+    await change_tenant(
+        context, lambda one: replace(one, scanned_at=scanned_at, schedule="0 3 * * *")
+    )
+    path = f"/platform?after={before(tenant.tenant_id)}"
+    page = await open_page(operator_header(settings), path)
+    row = page.locator("tbody tr").first
+    await expect(row).to_contain_text("3 days ago")
+    await expect(row).to_contain_text("out of date")
+    await expect(row).to_contain_text("no limit")
+
+
+def before(tenant_id: str) -> str:
+    """The greatest id that comes before a tenant's, so that a page begins with it."""
+    return str(uuid.UUID(int=uuid.UUID(tenant_id).int - 1))
 
 
 @pytest.mark.parametrize(

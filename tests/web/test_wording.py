@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drift.engine.findings import Status
+from drift.engine.findings import Event, Status
 from drift.engine.model import ChangeKind, Severity
 from drift.scans import ScanStatus
 from drift.standing import State
@@ -39,18 +39,6 @@ def test_paths_read_as_people_say_them(path: str, parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource_id", "name"),
-    [
-        ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Sql/servers/a/databases/b", "a/b"),
-        ("/subscriptions/s/resourceGroups/g", "g"),
-        ("/subscriptions/s/providers/Microsoft.Authorization/locks/keep", "keep"),
-    ],
-)
-def test_resources_have_their_names(resource_id: str, name: str) -> None:
-    assert wording.resource_name(resource_id) == name
-
-
-@pytest.mark.parametrize(
     ("passed", "text"),
     [
         (timedelta(seconds=5), "just now"),
@@ -72,10 +60,37 @@ def test_times_carry_utc_for_who_hovers_and_the_moment_for_the_script() -> None:
     assert wording.instant("<b>yesterday</b>") == "&lt;b&gt;yesterday&lt;/b&gt;"
 
 
+def test_the_end_of_a_day_is_that_day_for_every_reader() -> None:
+    assert wording.until(datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC)) == (
+        '<time class="day" datetime="2027-01-31" title="until 2027-01-31 23:59 UTC">2027-01-31</time>'
+    )
+    assert wording.until(NOW) == wording.moment(NOW)
+    assert wording.until(None) == "—"
+
+
+@pytest.mark.parametrize(
+    ("detail", "read"),
+    [
+        ("", []),
+        ("ticket 4711", [("", "ticket 4711")]),
+        ('"words"', [("", '"words"')]),
+        (
+            '{"hit_count": 0, "tag": "", "actor": null, "to": {"a": 1}}',
+            [("hit count", "0"), ("to", '{\n  "a": 1\n}')],
+        ),
+    ],
+)
+def test_what_an_audit_entry_says_is_read_member_by_member(
+    detail: str, read: list[tuple[str, str]]
+) -> None:
+    assert wording.members(detail) == read
+
+
 def test_every_word_of_the_product_has_a_look() -> None:
     for kind, looks in (
         (Severity, wording.SEVERITY_MARKS),
         (Status, wording.STATUS_NAMES),
+        (Event, wording.EVENT_NAMES),
         (State, wording.STATE_NAMES),
         (State, wording.STATE_MARKS),
         (ScanStatus, wording.SCAN_MARKS),

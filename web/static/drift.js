@@ -3,6 +3,7 @@
   "use strict";
 
   const times = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
   function localise(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
@@ -10,6 +11,8 @@
       if (Number.isNaN(moment.getTime())) continue;
       if (time.classList.contains("age")) {
         time.title = `${times.format(moment)} (${time.title})`;
+      } else if (time.classList.contains("day")) {
+        time.textContent = days.format(moment);
       } else {
         time.textContent = times.format(moment);
       }
@@ -22,6 +25,29 @@
   function say(text) {
     const live = document.getElementById("live");
     if (live) live.textContent = text;
+  }
+
+  // What takes longer than a moment says that it is being worked on: a faded button alone looks like a broken one.
+  const patience = 1500;
+  let working = 0;
+  let wondering;
+
+  function begin() {
+    working += 1;
+    wondering ??= setTimeout(() => tell("The app is working on it…"), patience);
+  }
+
+  function end() {
+    working = Math.max(working - 1, 0);
+    if (working) return;
+    clearTimeout(wondering);
+    wondering = undefined;
+    tell("");
+  }
+
+  function tell(text) {
+    const busy = document.getElementById("busy");
+    if (busy) busy.textContent = text;
   }
 
   async function copy(button) {
@@ -95,6 +121,12 @@
 
   document.addEventListener("DOMContentLoaded", () => localise(document));
   document.addEventListener("htmx:afterSwap", (event) => localise(event.target));
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.matches("form")) begin();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt.matches("form")) end();
+  });
   document.addEventListener("htmx:sendError", (event) => {
     const box = event.detail.target;
     if (box) box.textContent = "The app could not be reached. Try again.";
