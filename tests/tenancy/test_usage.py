@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -222,6 +223,8 @@ async def test_day_of_one_row_and_what_is_no_day_are_left(store: TenantStore) ->
     await merge_days(store, today=TODAY)
     assert await rows(store) == ["day.2026-11-25.some"]
     assert (await store.get(Table.USAGE, "rate.ada")).values == {"window": 1, "taken": 2}
+    day = date(2026, 11, 25)
+    assert await read_days(store, day, TODAY) == [Day(day, scans=1)]
 
 
 def test_days_that_are_none_add_up_to_nothing() -> None:
@@ -240,6 +243,7 @@ class Kept:
     async def put(self, table: Table, key: str, values: dict[str, int]) -> None:
         assert table is Table.USAGE
         self._act()
+        await asyncio.sleep(0)  # others go on meanwhile
         self.keys.append(key)
         self.written.append(dict(values))
 
@@ -299,6 +303,20 @@ async def test_what_is_counted_during_a_write_waits_for_the_next(clock: Clock) -
     clock.pass_(days=1)
     await usage.write(store)
     assert store.written[1:] == [{"scans": BLOCK - 1, "arm_calls": 2, "api_calls": 1}]
+
+
+@pytest.mark.parametrize("back", [1, 3])
+async def test_day_that_is_over_is_written_once_by_two_at_once(clock: Clock, back: int) -> None:
+    """Also when the clock was put right meanwhile, and the day that is over was begun last."""
+    usage, stores = Usage(clock), [Kept(), Kept()]
+    usage.add(TenantId("t"), Count.SCANS, 1)
+    clock.pass_(days=-back)
+    usage.add(TenantId("t"), Count.SCANS, 2)
+    clock.pass_(days=back)
+    await asyncio.gather(*(usage.write(store) for store in stores))
+    written = [*stores[0].written, *stores[1].written]
+    assert written == [{"scans": 1}, {"scans": 2}][: 2 if back == 1 else 1]
+    assert list(usage._tallies[TenantId("t")]) == [TODAY]
 
 
 async def test_days_that_are_over_leave_memory(clock: Clock) -> None:
