@@ -352,27 +352,3 @@ async def test_nobody_but_platform_operators_sees_what_a_tenant_uses(
     await context.store.put(Table.USAGE, f"day.{TODAY.isoformat()}.test", {"scans": 4})
     days = await meter(deployment, operator, context.tenant.tenant_id).days(YESTERDAY, TODAY)
     assert days == [Day(TODAY, scans=4)]
-
-
-async def test_stored_bytes_are_those_of_all_rows(store: TenantStore) -> None:
-    assert await store.stored_bytes() == 0
-    await store.put(Table.PACK, "p.1", {"d0": b"x" * 1000})
-    first = await store.stored_bytes()
-    assert 1000 < first < 1600
-    await store.insert(Table.RULE, "r", {"reason": "é" * 100, "at": datetime.now(UTC), "hits": 3})
-    second = await store.stored_bytes()
-    assert 200 < second - first < 800
-    await store.delete(Table.RULE, "r")
-    assert await store.stored_bytes() == first
-
-
-async def test_row_of_before_rows_said_their_size_is_measured(
-    store: TenantStore, tables: Tables
-) -> None:
-    await store.put(Table.PACK, "p.1", {"d0": b"x" * 1000})
-    said = await store.stored_bytes()
-    client = await tables.client(Table.PACK)
-    entity = dict(await client.get_entity(store.tenant_id, "p.1"))
-    del entity["_size"]
-    await client.upsert_entity(entity, mode="replace")
-    assert await store.stored_bytes() == said
