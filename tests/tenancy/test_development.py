@@ -99,6 +99,7 @@ def test_encoding_is_undone(length: int) -> None:
     text = base64.b64encode(b"\xfb\xff\xbe"[:1] * length).decode()
     assert development.decode(development.encode(text)) == text
     assert not set("+/=") & set(development.encode(text))
+    assert development.decode(development.encode("X" * 4 * length)) == "X" * 4 * length
 
 
 def test_people_come_from_the_setting(on: Settings) -> None:
