@@ -20,7 +20,8 @@ DAY = timedelta(days=1)
 
 
 async def test_visit_is_a_row_of_the_visitor(store: TenantStore) -> None:
-    await store.insert(Table.USER, "guard", {})
+    for key in ("guard", "settled"):  # before and behind the visits
+        await store.insert(Table.USER, key, {})
     await Sightings().record(store, ADA, Role.ADMIN, Way.USER, now=NOW)
     await Sightings().record(store, BOB, Role.VIEWER, Way.APP_ROLE, now=NOW + DAY)
     ada = Sighting("ada", "Ada", Role.ADMIN, Way.USER, NOW)
