@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,10 +92,16 @@ class TenantBlobs:
                 await blob.upload_blob(data, overwrite=False)
             except ResourceExistsError:
                 # An earlier try of ours may have succeeded without its answer arriving.
-                if not tries or await self.get(name, most=len(data)) != data:
+                if not tries or not await self._holds(name, data):
                     raise Conflict(f"There is a blob {name} already.") from None
 
         await call_storage(attempt, service=SERVICE)
+
+    async def _holds(self, name: str, data: bytes) -> bool:
+        try:
+            return await self.get(name, most=len(data)) == data
+        except Corrupt:  # longer, so somebody else's
+            return False
 
     async def get(self, name: str, *, most: int) -> bytes:
         """A small blob, whole. Raises Corrupt for one that is longer than `most` bytes."""
@@ -119,9 +125,9 @@ class TenantBlobs:
         except ResourceNotFoundError:
             raise NotFound(f"There is no blob {name}.") from None
         for start in range(0, known.size, BLOCK):
-            yield await _read_piece(blob, start, min(BLOCK, known.size - start), str(known.etag))
+            yield await _read_piece(blob, start, str(known.etag))
 
-    async def list(self, prefix: str) -> list[StoredBlob]:
+    async def list(self, prefix: str) -> Sequence[StoredBlob]:
         """Whatever begins with `prefix`, in order of the names."""
         container = self._blobs.container(self._container)
 
@@ -181,9 +187,7 @@ class BlobWriter:
 
     async def _send(self, data: bytes) -> None:
         name = base64.b64encode(f"{len(self._blocks):08d}".encode()).decode()
-        await call_storage(
-            lambda _: self._blob.stage_block(name, data, length=len(data)), service=SERVICE
-        )
+        await call_storage(lambda _: self._blob.stage_block(name, data), service=SERVICE)
         self._blocks.append(name)
 
 
@@ -192,10 +196,12 @@ def container_of(tenant_id: TenantId) -> str:
     return PREFIX + hashlib.sha256(f"container|{tenant_id}".encode()).hexdigest()[:48]
 
 
-async def _read_piece(blob: BlobClient, start: int, length: int, etag: str) -> bytes:
+async def _read_piece(blob: BlobClient, start: int, etag: str) -> bytes:
+    """Up to BLOCK bytes; the service ends the last piece with the blob."""
+
     async def read(_: int) -> bytes:
         found = await blob.download_blob(
-            offset=start, length=length, etag=etag, match_condition=MatchConditions.IfNotModified
+            offset=start, length=BLOCK, etag=etag, match_condition=MatchConditions.IfNotModified
         )
         return await found.readall()
 

@@ -16,9 +16,10 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, UpdateMode
 
-from errors import Conflict, NotFound, Stale
+from errors import Conflict, Stale
 from tenancy.ids import TenantId
 from tenancy.retry import call_storage
+from tenancy.rows import read_etag
 from tenancy.store import SERVICE, Tables
 from tenancy.tenants import PLATFORM, TICK_PARTITION
 
@@ -83,7 +84,7 @@ class Erasures:
         """Raises Stale when somebody else wrote it meanwhile."""
         client = await self._tables.client(PLATFORM)
         try:
-            await call_storage(
+            written = await call_storage(
                 lambda _: client.update_entity(
                     _entity(erasure),
                     mode=UpdateMode.REPLACE,
@@ -96,10 +97,7 @@ class Erasures:
             if error.status_code not in {404, 412}:
                 raise
             raise Stale("This erasure is being carried out by somebody else as well.") from None
-        saved = await self.find(erasure.tenant_id)
-        if saved is None:
-            raise NotFound("There is no erasure of this tenant.")
-        return saved
+        return replace(erasure, etag=read_etag(written))
 
     async def page(self, *, after: str, limit: int) -> tuple[list[Erasure], str]:
         """Up to `limit` in order of tenant id, and where to go on ('' at the end)."""
@@ -183,4 +181,4 @@ def _entity(erasure: Erasure) -> dict[str, object]:
 
 def _read(row: TableEntity) -> Erasure:
     erasure = msgspec.json.decode(row["body"], type=Erasure)
-    return replace(erasure, etag=str(row.metadata["etag"]))
+    return replace(erasure, etag=read_etag(row.metadata))

@@ -32,13 +32,12 @@ def read_row(entity: Mapping[str, Any]) -> Row:
     hidden = {"PartitionKey", "RowKey", "tenant_id", "_schema", "_write", "_size"}
     values = {name: from_edm(value) for name, value in entity.items() if name not in hidden}
     metadata = getattr(entity, "metadata", {})
-    written_at = metadata.get("timestamp")
     return Row(
         entity["RowKey"],
         values,
         read_etag(metadata),
         int(entity.get("_schema", 1)),
-        from_edm(written_at) if written_at else None,
+        from_edm(metadata.get("timestamp")),
     )
 
 

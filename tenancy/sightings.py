@@ -69,9 +69,7 @@ async def page_sightings(
     store: TenantStore, *, after: str, limit: int
 ) -> tuple[list[Sighting], str]:
     """Everybody who came in, in order of the principals' keys."""
-    rows, cursor = await store.page(
-        Table.USER, prefix=PREFIX, after=PREFIX + after if after else "", limit=limit
-    )
+    rows, cursor = await store.page(Table.USER, prefix=PREFIX, after=PREFIX + after, limit=limit)
     return [_read(row) for row in rows], cursor.removeprefix(PREFIX)
 
 

@@ -161,12 +161,13 @@ class TenantStore:
                 select=select,
             )
             async for entity in entities:
-                whole = entity
                 if columns and not reads_alike(table, int(entity.get("_schema", 1))):
                     whole = await client.get_entity(self._tenant_id, entity["RowKey"])
-                row = self._row(table, whole)
-                wanted = {name: row.values.get(name) for name in columns} if columns else row.values
-                found.append(row if whole is entity else replace(row, values=wanted))
+                    row = self._row(table, whole)
+                    row = replace(row, values={name: row.values.get(name) for name in columns})
+                else:
+                    row = self._row(table, entity)
+                found.append(row)
                 if len(found) > limit:
                     break
             return found

@@ -179,20 +179,21 @@ async def merge_days(store: TenantStore, *, today: date) -> None:
             rows.setdefault(_day_of(row.key), []).append(row)
     for day, parts in rows.items():
         if len(parts) > 1:
-            await _merge(store, day, parts[:MOST_MERGED])
+            await _merge(store, day, parts)
 
 
 async def _merge(store: TenantStore, day: date, parts: list[Row]) -> None:
     key = f"{PREFIX}{day.isoformat()}.all"
-    total = _sum(day, parts)
-    values: dict[str, Value] = {name: getattr(total, name) for name in (*COUNTS, *LEVELS)}
     whole = next((row for row in parts if row.key == key), None)
+    others = [row for row in parts if row is not whole][:MOST_MERGED]
+    total = _sum(day, [whole, *others] if whole else others)
+    values: dict[str, Value] = {name: getattr(total, name) for name in (*COUNTS, *LEVELS)}
     first = (
         Operation(Write.UPDATE, key, values, whole.etag)
         if whole
         else Operation(Write.INSERT, key, values)
     )
-    rest = [Operation(Write.DELETE, row.key, etag=row.etag) for row in parts if row.key != key]
+    rest = [Operation(Write.DELETE, row.key, etag=row.etag) for row in others]
     await store.transact(Table.USAGE, [first, *rest])
 
 

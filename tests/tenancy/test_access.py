@@ -19,6 +19,7 @@ from tenancy.access import (
     enter,
     found,
     govern,
+    meter,
     redeem,
     serve,
     tell_denial,
@@ -34,6 +35,7 @@ from tenancy.queues import Queue
 from tenancy.roles import Permission, Role
 from tenancy.store import Table
 from tenancy.tenants import ROW, TenantStatus, User, read_tenant
+from tenancy.usage import Day
 from tests.tenancy.people import NOW, someone
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -311,6 +313,28 @@ async def test_message_names_its_tenant_whatever_the_body_says(context: TenantCo
         (Queue.NOTICES, {"id": "n", "tenant_id": tenant_id}, 0),
         (Queue.SCAN_TENANT, {"tenant_id": tenant_id}, 30),
     ]
+
+
+async def test_message_carries_the_trace_that_it_belongs_to(
+    context: TenantContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.traceparent", lambda: "00-a-b-01")
+    outbox, tenant_id = Outbox(), context.tenant.tenant_id
+    inside = replace(context, deployment=SimpleNamespace(queues=outbox))
+    await inside.send(Queue.NOTICES, {"traceparent": "another"})
+    assert outbox.sent == [(Queue.NOTICES, {"tenant_id": tenant_id, "traceparent": "00-a-b-01"}, 0)]
+
+
+async def test_meter_is_of_one_tenant_and_for_platform_operators(
+    deployment: Deployment, context: TenantContext, operator: Principal
+) -> None:
+    tenant_id, day = context.tenant.tenant_id, NOW.date()
+    await context.store.put(Table.USAGE, f"day.{day}.test", {"scans": 4})
+    assert await meter(deployment, operator, tenant_id).days(day, day) == [Day(day, scans=4)]
+    assert await meter(deployment, operator, TenantId(str(uuid.uuid4()))).days(day, day) == []
+    with pytest.raises(NotFound) as refused:
+        meter(deployment, someone(), tenant_id)
+    assert refused.value.message == UNKNOWN
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ServiceResponseError
-from azure.storage.blob.aio import BlobServiceClient
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceResponseError
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from errors import Conflict, Corrupt, NotFound, Stale, Unavailable
 from tenancy import blobs as module
@@ -54,8 +55,6 @@ async def write(blobs: TenantBlobs, name: str, *pieces: bytes) -> None:
 
 def failing_first(monkeypatch: pytest.MonkeyPatch, method: str, *, after: bool) -> list[str]:
     """The first call of a blob client's method breaks, before or after the service did what it says."""
-    from azure.storage.blob.aio import BlobClient
-
     original: Callable[..., Awaitable[Any]] = getattr(BlobClient, method)
     calls: list[str] = []
 
@@ -69,6 +68,31 @@ def failing_first(monkeypatch: pytest.MonkeyPatch, method: str, *, after: bool) 
 
     monkeypatch.setattr(BlobClient, method, broken)
     return calls
+
+
+def noting(monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> list[str]:
+    """The calls of a client's method, each of which does what it did."""
+    original: Callable[..., Awaitable[Any]] = getattr(owner, method)
+    calls: list[str] = []
+
+    async def noted(self: Any, *arguments: Any, **options: Any) -> Any:
+        calls.append(method)
+        return await original(self, *arguments, **options)
+
+    monkeypatch.setattr(owner, method, noted)
+    return calls
+
+
+class Connection:
+    """A blob service that notes when it is closed."""
+
+    closed = False
+
+    def get_container_client(self, name: str) -> str:
+        return f"client of {name}"
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -87,11 +111,55 @@ async def test_empty_blob_is_there_and_empty(blobs: TenantBlobs) -> None:
 
 async def test_blob_that_is_not_finished_is_not_there(blobs: TenantBlobs) -> None:
     writer = await blobs.writer("half")
-    await writer.write(b"x" * (module.BLOCK + 1))
+    await writer.write(b"x" * module.BLOCK)
+    await writer.write(b"x")
     with pytest.raises(NotFound):
         await blobs.get("half", most=10**9)
     assert await blobs.list("") == []
     assert writer.size == module.BLOCK + 1
+
+
+@pytest.mark.usefixtures("small_blocks")
+async def test_block_is_sent_as_soon_as_it_is_full(
+    blobs: TenantBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = noting(monkeypatch, BlobClient, "stage_block")
+    writer = await blobs.writer("a")
+    for data, sent in ((b"012345678", 0), (b"9", 1), (b"0", 1), (b"x" * 29, 4)):
+        await writer.write(data)
+        assert len(calls) == sent
+    assert writer.size == 40
+
+
+async def test_container_is_asked_for_once_by_each_process(
+    account: Blobs, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = noting(monkeypatch, ContainerClient, "create_container")
+    tenant_id = new_id()
+    other = Blobs(lambda: BlobServiceClient.from_connection_string(storage, retry_total=0))
+    try:
+        for process in (account, other):
+            for number in range(2):
+                await TenantBlobs(process, tenant_id).put(f"{id(process)}.{number}", b"x")
+    finally:
+        await other.close()
+    assert len(calls) == 2
+    assert len(await TenantBlobs(account, tenant_id).list("")) == 4
+
+
+async def test_connection_is_made_with_the_first_blob_and_closed_if_it_was() -> None:
+    made: list[Connection] = []
+
+    def connect() -> Any:
+        made.append(Connection())
+        return made[-1]
+
+    account = Blobs(connect)
+    await account.close()
+    assert made == []
+    assert [account.container(name) for name in ("a", "b")] == ["client of a", "client of b"]
+    await account.close()
+    assert [one.closed for one in made] == [True]
 
 
 async def test_small_blob_is_written_once(blobs: TenantBlobs) -> None:
@@ -114,6 +182,19 @@ async def test_lost_answer_to_a_small_blob_is_no_conflict(
     assert await blobs.get("m", most=10) == b"once"
 
 
+@pytest.mark.parametrize("there", [b"else", b"longer"])
+@pytest.mark.usefixtures("impatient")
+async def test_blob_that_somebody_else_wrote_meanwhile_is_a_conflict(
+    blobs: TenantBlobs, monkeypatch: pytest.MonkeyPatch, there: bytes
+) -> None:
+    await blobs.put("m", there)
+    calls = failing_first(monkeypatch, "upload_blob", after=False)
+    with pytest.raises(Conflict):
+        await blobs.put("m", b"once")
+    assert len(calls) == 2
+    assert await blobs.get("m", most=10) == there
+
+
 @pytest.mark.parametrize("method", ["stage_block", "commit_block_list"])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.usefixtures("impatient", "small_blocks")
@@ -132,8 +213,9 @@ async def test_blob_that_is_replaced_under_the_reader_is_not_mixed(blobs: Tenant
     reader = blobs.read("b")
     assert await anext(reader) == b"a" * 10
     await write(blobs, "b", b"c" * 20)
-    with pytest.raises(Stale):
+    with pytest.raises(Stale) as stale:
         await anext(reader)
+    assert stale.value.message == "The blob was replaced while it was read."
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -144,6 +226,35 @@ async def test_blob_that_is_deleted_under_the_reader_is_no_end(blobs: TenantBlob
     await blobs.delete("b")
     with pytest.raises((NotFound, Stale)):
         await anext(reader)
+
+
+@pytest.mark.parametrize(
+    ("status", "raised", "told"),
+    [
+        (404, NotFound, "The blob was deleted while it was read."),
+        (409, HttpResponseError, "Operation returned an invalid status 'Reason'"),
+    ],
+)
+async def test_answer_to_a_piece_is_told_for_what_it_is(
+    blobs: TenantBlobs,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    raised: type[NotFound | HttpResponseError],
+    told: str,
+) -> None:
+    await blobs.put("a", b"x")
+
+    def answer(*_: Any, **__: Any) -> Any:
+        response: Any = SimpleNamespace(
+            status_code=status, reason="Reason", headers={}, text=lambda: ""
+        )
+        kind = ResourceNotFoundError if status == 404 else HttpResponseError
+        raise kind(response=response)
+
+    monkeypatch.setattr(BlobClient, "download_blob", answer)
+    with pytest.raises(raised) as refused:
+        await blobs.get("a", most=1)
+    assert refused.value.message == told
 
 
 async def test_list_is_by_prefix_and_delete_can_be_repeated(blobs: TenantBlobs) -> None:
@@ -204,8 +315,6 @@ async def test_container_is_private(blobs: TenantBlobs, account: Blobs) -> None:
 async def test_refusal_of_the_service_is_a_product_error(
     blobs: TenantBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from azure.storage.blob.aio import BlobClient, ContainerClient
-
     await blobs.put("a", b"x")
 
     def refuse(*_: Any, **__: Any) -> Any:

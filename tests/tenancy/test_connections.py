@@ -229,6 +229,15 @@ async def test_lighthouse_reads_its_own_directory_only(credentials, context: Ten
     assert used.only_directory == row.directory_id
 
 
+async def test_credential_knows_the_lineage_of_its_connection(
+    credentials, context: TenantContext
+) -> None:
+    row = replace(connection(ConnectionKind.FEDERATED), lineage="of before the secret was changed")
+    await context.store.put(Table.CONNECTION, ROW, row.values())
+    used = await credentials.of(context.tenant.tenant_id, context.store, None)
+    assert used.lineage == row.lineage
+
+
 async def test_credential_that_is_asked_for_stays(credentials, make, time) -> None:
     """However long it is in use: only what nobody asked for is idle."""
     context = await make()

@@ -121,8 +121,15 @@ async def test_parts_share_the_tables_and_are_the_deployments_own(settings: Sett
     assert registry._tables is claims._tables is deployment.tables
     assert credentials._settings is settings
     assert deployment.sightings._known == {}
+    assert deployment.erasures._tables is deployment.tables
+    assert deployment.rates._limit == settings.requests_per_minute
+    assert deployment.usage._tallies == {}
+    assert deployment.bearer_tokens._settings is settings
+    keys = deployment.bearer_tokens._keys
+    assert keys._authority == settings.authority_host
     transport: Any = deployment.transport
     assert deployment.transport is transport
+    assert keys._transport() is transport
     assert transport.options == {"connection_timeout": 10, "read_timeout": 60}
 
 
@@ -136,11 +143,13 @@ async def test_closing_closes_what_was_opened_and_opens_nothing(settings: Settin
     assert deployment.identity is not None
     deployment.vault._client = deployment._secret_client()
     deployment.queues._service = deployment.queues._connect()
+    deployment.blobs._service = deployment.blobs._connect()
     used = SimpleNamespace(token_source=type("Credential", (Client,), {})())
     deployment.credentials._retired.append((0.0, used))
     await deployment.close()
     assert sorted(CLOSED) == [
         "AioHttpTransport",
+        "BlobServiceClient",
         "Credential",
         "Identity",
         "QueueServiceClient",

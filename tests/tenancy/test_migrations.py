@@ -14,7 +14,7 @@ from settings import Settings
 from tenancy.access import serve
 from tenancy.deployment import Deployment
 from tenancy.migrations import STEPS, bring_forward, reads_alike, version_of
-from tenancy.rows import Row, join_binary, split_binary
+from tenancy.rows import BINARY_PROPERTY, Row, join_binary, split_binary
 from tenancy.store import Table
 from tenancy.tenants import TenantStatus
 from tests.tenancy.rows import plant_fixture
@@ -64,6 +64,16 @@ def test_history_of_settings_is_brought_forward_and_other_rows_are_left() -> Non
     assert after["retention"]["scans"] == 400
     slot = Row("slot.four-eyes", {"approval_id": "x"}, "", 1)
     assert bring_forward("settings", slot) is slot
+
+
+def test_document_that_got_shorter_leaves_no_piece_behind_and_other_columns_are_kept() -> None:
+    spread = b'{"retention_days":400' + b" " * BINARY_PROPERTY + b"}"
+    others = {"at": b"", "day": "monday", "x1": 1}
+    row = Row("settings", others | split_binary(spread), "", 1)
+    assert row.values.keys() == {*others, "d0", "d1"}
+    after = bring_forward("settings", row).values
+    assert after.keys() == {*others, "d0"}
+    assert {name: after[name] for name in others} == others
 
 
 def test_row_of_today_is_left_as_it_is() -> None:

@@ -19,6 +19,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+import telemetry
 from errors import Throttled, Unavailable
 from tenancy import retry
 from tenancy.retry import TRANSIENT_STATUSES, call_storage, call_with_retry, read_retry_after
@@ -150,9 +151,15 @@ async def test_service_that_says_when_is_obeyed(time: Time, status: int) -> None
     assert time.slept == [7, 1.0]
 
 
-async def test_throttling_is_in_the_log_and_other_failures_are_not(
-    time: Time, caplog: pytest.LogCaptureFixture
+async def test_throttling_is_in_the_log_and_measured_and_other_failures_are_not(
+    time: Time, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    measured: list[tuple[Any, ...]] = []
+
+    def record(instrument: Any, value: float, **dimensions: str) -> None:
+        measured.append((instrument, value, dimensions))
+
+    monkeypatch.setattr(telemetry, "record", record)
     errors = [answer(503), answer(429, headers={"Retry-After": "7"}), ServiceRequestError("x")]
     assert await call_with_retry(failing(*errors), service="Key Vault") == "done"
     told = [vars(one) for one in caplog.records if one.name == "tenancy.retry"]
@@ -160,6 +167,7 @@ async def test_throttling_is_in_the_log_and_other_failures_are_not(
     assert [tuple(one[name] for name in names) for one in told] == [
         ("WARNING", "throttled", "Key Vault", 7.0)
     ]
+    assert measured == [(telemetry.THROTTLED, 7.0, {"service": "Key Vault"})]
 
 
 async def test_error_that_came_without_an_answer_says_nothing_of_when(time: Time) -> None:

@@ -14,6 +14,7 @@ from tenancy.rows import (
     Row,
     from_edm,
     join_binary,
+    measure,
     read_etag,
     read_row,
     split_binary,
@@ -32,6 +33,7 @@ def test_row_is_without_keys_and_bookkeeping() -> None:
             "tenant_id": "t",
             "_schema": 1,
             "_write": "w",
+            "_size": 99,
             "name": "Ada",
             "large": EntityProperty(2**40, EdmType.INT64),
         }
@@ -39,6 +41,20 @@ def test_row_is_without_keys_and_bookkeeping() -> None:
     entity._metadata = {"etag": "W/1"}
     assert read_row(entity) == Row("key", {"name": "Ada", "large": 2**40}, "W/1")
     assert read_row({"RowKey": "key", "name": "Ada"}) == Row("key", {"name": "Ada"}, "")
+
+
+def test_row_says_in_which_form_it_is_stored() -> None:
+    assert read_row({"RowKey": "key"}).version == 1  # of before rows said it
+    assert read_row({"RowKey": "key", "_schema": 3}).version == 3
+
+
+def test_storage_s_own_time_comes_where_it_was_asked_for() -> None:
+    entity = TableEntity({"RowKey": "key"})
+    assert read_row(entity).written_at is None
+    entity._metadata = {"etag": "W/1", "timestamp": NOON.astimezone(timezone(timedelta(hours=5)))}
+    written_at = read_row(entity).written_at
+    assert written_at == NOON
+    assert written_at.tzinfo is UTC
 
 
 def test_etag_that_is_absent_is_none_that_matches() -> None:
@@ -95,6 +111,20 @@ def test_binary_fills_an_entity_and_no_more() -> None:
         split_binary(bytes(ENTITY_BINARY + 1))
     assert refused.value.field == "data"
     assert refused.value.message == f"{ENTITY_BINARY + 1} bytes do not fit into one row."
+
+
+def test_size_is_what_the_service_counts() -> None:
+    """4 bytes, the keys' characters twice, and of a property 8, its name's characters twice, and its value."""
+    keys = {"PartitionKey": "tenant", "RowKey": "key"}
+    assert measure({}) == 4
+    assert measure(keys) == 4 + 12 + 6
+    assert measure({"name": "Adaé"}) == 4 + (8 + 8 + 4 + 8)
+    assert measure({"d0": bytes(300)}) == 4 + (8 + 4 + 4 + 300)
+    assert measure({"is": True}) == 4 + (8 + 4 + 1)
+    assert measure({"n": 7}) == 4 + (8 + 2 + 4)
+    for value in (1.5, NOON, EntityProperty(2**40, EdmType.INT64)):
+        assert measure({"n": value}) == 4 + (8 + 2 + 8)
+    assert measure({**keys, "n": 7, "is": True}) == 22 + 14 + 13
 
 
 def test_weight_is_what_a_transaction_takes() -> None:

@@ -11,7 +11,7 @@ from errors import Unavailable
 from tenancy import sightings as module
 from tenancy.audit import Actor
 from tenancy.roles import Role
-from tenancy.sightings import Sighting, Sightings, Way, page_sightings
+from tenancy.sightings import Sighting, Sightings, Way, find_sighting, page_sightings
 from tenancy.store import Table, TenantStore
 from tests.tenancy.people import NOW
 
@@ -20,7 +20,8 @@ DAY = timedelta(days=1)
 
 
 async def test_visit_is_a_row_of_the_visitor(store: TenantStore) -> None:
-    await store.insert(Table.USER, "guard", {})
+    for key in ("guard", "settled"):  # before and behind the visits
+        await store.insert(Table.USER, key, {})
     await Sightings().record(store, ADA, Role.ADMIN, Way.USER, now=NOW)
     await Sightings().record(store, BOB, Role.VIEWER, Way.APP_ROLE, now=NOW + DAY)
     ada = Sighting("ada", "Ada", Role.ADMIN, Way.USER, NOW)
@@ -30,6 +31,15 @@ async def test_visit_is_a_row_of_the_visitor(store: TenantStore) -> None:
     assert await page_sightings(store, after="ada", limit=1) == ([bob], "")
     row = await store.get(Table.USER, "seen.ada")
     assert row.values == {"name": "Ada", "role": "admin", "way": "user", "at": NOW}
+
+
+async def test_last_visit_of_one_principal_is_found(store: TenantStore) -> None:
+    await store.insert(Table.USER, "ada", {})  # the user's own row is no visit
+    assert await find_sighting(store, "ada") is None
+    await Sightings().record(store, ADA, Role.OPERATOR, Way.PLATFORM, now=NOW)
+    seen = Sighting("ada", "Ada", Role.OPERATOR, Way.PLATFORM, NOW)
+    assert await find_sighting(store, "ada") == seen
+    assert await find_sighting(store, "bob") is None
 
 
 async def test_row_is_written_once_a_day_and_when_something_else_is_seen(

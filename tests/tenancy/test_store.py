@@ -322,6 +322,18 @@ async def test_delete_all_spares_what_was_written_anew(store: TenantStore) -> No
     assert await store.delete_all(Table.PACK, []) == 0
 
 
+async def test_delete_all_counts_what_went_before_and_spares_what_was_only_changed(
+    store: TenantStore,
+) -> None:
+    keys = [f"k.{number:03d}" for number in range(105)]
+    await store.put_all(Table.PACK, ((key, {"n": 1}) for key in keys))
+    rows = [row async for row in store.rows(Table.PACK)]
+    await store.put(Table.PACK, "k.103", {"n": 2})
+    assert await store.delete_all(Table.PACK, rows) == 104
+    left = [row async for row in store.rows(Table.PACK)]
+    assert [(row.key, row.values) for row in left] == [("k.103", {"n": 2})]
+
+
 async def test_row_says_when_and_in_which_form_it_was_written(store: TenantStore) -> None:
     before = datetime.now(UTC)
     await store.put(Table.FINDING, "form", {"n": 1})

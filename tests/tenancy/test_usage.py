@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from azure.data.tables.aio import TableServiceClient
 
-from errors import NotFound
+from errors import DriftError, NotFound, Stale, Throttled, Unavailable
+from tenancy import usage as module
 from tenancy.access import TenantContext, meter
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.principal import Principal
-from tenancy.store import Table, Tables, TenantStore
-from tenancy.usage import BLOCK, EVERY, Count, Day, Level, Usage, merge_days, read_days
-from tests.listener import listening
+from tenancy.rows import Value
+from tenancy.store import Operation, Table, Tables, TenantStore
+from tenancy.usage import BLOCK, EVERY, Count, Day, Level, Usage, merge_days, read_days, sum_days
 
 TODAY = date(2026, 11, 27)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -65,6 +68,9 @@ async def test_few_calls_are_written_by_the_next_one_that_comes_late(
     clock.pass_(seconds=1)
     await usage.call(store)
     assert await read_days(store, TODAY, TODAY) == [Day(TODAY, api_calls=3)]
+    clock.pass_(seconds=EVERY)
+    await usage.call(store)  # the first that waits, and it has not waited yet
+    assert await read_days(store, TODAY, TODAY) == [Day(TODAY, api_calls=3)]
 
 
 async def test_processes_do_not_meet_and_are_added_up(store: TenantStore, clock: Clock) -> None:
@@ -106,25 +112,29 @@ async def test_days_are_counted_apart_and_the_old_one_is_not_lost(
     assert await read_days(store, YESTERDAY, TODAY) == [Day(TODAY, notices=1)]
 
 
+class Down:
+    """A store of a tenant whose storage does not answer."""
+
+    def __init__(self, tenant_id: TenantId, error: DriftError) -> None:
+        self.tenant_id = tenant_id
+        self._error = error
+
+    async def put(self, *_: object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), Throttled("busy", retry_after=60)])
 async def test_storage_that_does_not_answer_loses_nothing(
-    store: TenantStore,
-    clock: Clock,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    store: TenantStore, clock: Clock, caplog: pytest.LogCaptureFixture, error: DriftError
 ) -> None:
-    monkeypatch.setattr(
-        "tenancy.retry.FIRST_WAIT", 40.0
-    )  # longer than the budget: it gives up at once
-    usage = Usage(clock)
+    usage, down = Usage(clock), Down(store.tenant_id, error)
     usage.add(store.tenant_id, Count.SCANS, 4)
-    async with listening() as nobody:
-        endpoint = f"http://127.0.0.1:{nobody.port}/account"
-        connection = f"AccountName=account;AccountKey=a2V5;TableEndpoint={endpoint}"
-        async with TableServiceClient.from_connection_string(connection, retry_total=0) as service:
-            await usage.write(TenantStore(Tables(service), store.tenant_id))
-    assert [one.message for one in caplog.records if one.name == "tenancy.usage"] == [
-        "usage not written"
-    ]
+    for _ in range(2):
+        await usage.write(down)
+    told = [one for one in caplog.records if one.name == "tenancy.usage"]
+    assert [(one.message, vars(one)["tenant_id"]) for one in told] == [
+        ("usage not written", store.tenant_id)
+    ] * 2
     await usage.write(store)
     assert await read_days(store, TODAY, TODAY) == [Day(TODAY, scans=4)]
 
@@ -134,7 +144,8 @@ async def test_nothing_is_written_of_a_tenant_that_is_closed(
 ) -> None:
     usage = Usage(clock)
     usage.add(store.tenant_id, Count.SCANS)
-    usage.forget(store.tenant_id)
+    for _ in range(2):
+        usage.forget(store.tenant_id)
     await usage.write(store)
     assert await rows(store) == []
 
@@ -160,6 +171,168 @@ async def test_past_days_become_one_row_with_the_same_sum(store: TenantStore, cl
     assert await read_days(store, TODAY, TODAY) == [Day(TODAY, scans=7, stored_bytes=5_000_000_000)]
 
 
+class Between:
+    """A store in which something happens between the reading of rows and the transaction that replaces them."""
+
+    def __init__(self, store: TenantStore, act: Callable[[], Awaitable[object]]) -> None:
+        self.rows = store.rows
+        self._store, self._act = store, act
+
+    async def transact(self, table: Table, operations: list[Operation]) -> None:
+        await self._act()
+        await self._store.transact(table, operations)
+
+
+@pytest.mark.parametrize("written", ["late", "all"])
+async def test_row_that_is_written_while_days_are_added_up_is_not_lost(
+    store: TenantStore, written: str
+) -> None:
+    for name in ("all", "late"):
+        await store.put(Table.USAGE, f"day.2026-11-25.{name}", {"scans": 1})
+
+    async def write() -> None:
+        await store.put(Table.USAGE, f"day.2026-11-25.{written}", {"scans": 5})
+
+    with pytest.raises(Stale):
+        await merge_days(Between(store, write), today=TODAY)
+    await merge_days(store, today=TODAY)
+    assert await rows(store) == ["day.2026-11-25.all"]
+    day = date(2026, 11, 25)
+    assert await read_days(store, day, day) == [Day(day, scans=6)]
+
+
+async def test_more_rows_than_a_transaction_takes_are_added_up_by_and_by(
+    store: TenantStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_MERGED", 2)
+    day = date(2026, 11, 25)
+    for number in range(6):
+        values: dict[str, Value] = {"scans": 10**number, "resources": number}
+        await store.put(Table.USAGE, f"day.{day}.{number}", values)
+    left = []
+    for _ in range(4):
+        await merge_days(store, today=TODAY)
+        left.append(len(await rows(store)))
+        assert await read_days(store, day, day) == [Day(day, scans=111_111, resources=5)]
+    assert left == [5, 3, 1, 1]
+
+
+async def test_day_of_one_row_and_what_is_no_day_are_left(store: TenantStore) -> None:
+    await store.put(Table.USAGE, "rate.ada", {"window": 1, "taken": 2})
+    await store.put(Table.USAGE, "day.2026-11-25.some", {"scans": 1})
+    await merge_days(store, today=TODAY)
+    assert await rows(store) == ["day.2026-11-25.some"]
+    assert (await store.get(Table.USAGE, "rate.ada")).values == {"window": 1, "taken": 2}
+    day = date(2026, 11, 25)
+    assert await read_days(store, day, TODAY) == [Day(day, scans=1)]
+
+
+def test_days_that_are_none_add_up_to_nothing() -> None:
+    assert sum_days([], TODAY) == Day(TODAY)
+
+
+class Kept:
+    """A store that notes what it is given."""
+
+    def __init__(self, act: Callable[[], None] = lambda: None) -> None:
+        self.tenant_id = TenantId("t")
+        self.written: list[dict[str, int]] = []
+        self.keys: list[str] = []
+        self._act = act
+
+    async def put(self, table: Table, key: str, values: dict[str, int]) -> None:
+        assert table is Table.USAGE
+        self._act()
+        await asyncio.sleep(0)  # others go on meanwhile
+        self.keys.append(key)
+        self.written.append(dict(values))
+
+
+async def test_row_is_named_by_its_day_and_its_process(clock: Clock) -> None:
+    store, usages = Kept(), [Usage(clock), Usage(clock)]
+    for usage in usages:
+        usage.add(store.tenant_id, Count.SCANS)
+        await usage.write(store)
+    assert len(set(store.keys)) == 2
+    assert all(re.fullmatch(r"day\.2026-11-27\.[0-9a-f]{12}", key) for key in store.keys)
+
+
+async def test_level_that_did_not_rise_is_not_written_again(clock: Clock) -> None:
+    store, usage = Kept(), Usage(clock)
+    for value in (40, 40, 30, 41):
+        usage.note(store.tenant_id, Level.RESOURCES, value)
+        await usage.write(store)
+    assert store.written == [{"resources": 40}, {"resources": 41}]
+
+
+async def test_level_is_one_of_the_block(clock: Clock) -> None:
+    store, usage = Kept(), Usage(clock)
+    usage.add(store.tenant_id, Count.SCANS, BLOCK - 3)
+    usage.note(store.tenant_id, Level.RESOURCES, 40)
+    await usage.call(store)
+    assert store.written == []
+    await usage.call(store)
+    assert store.written == [{"scans": BLOCK - 3, "resources": 40, "api_calls": 2}]
+
+
+async def test_block_that_was_not_written_is_tried_with_the_next_call(clock: Clock) -> None:
+    store, usage = Kept(), Usage(clock)
+    usage.add(store.tenant_id, Count.SCANS, BLOCK)
+    await usage.write(Down(store.tenant_id, Unavailable("down")))
+    await usage.call(store)
+    assert store.written == [{"scans": BLOCK, "api_calls": 1}]
+
+
+async def test_what_is_counted_during_a_write_waits_for_the_next(clock: Clock) -> None:
+    usage = Usage(clock)
+
+    def count() -> None:
+        usage.add(TenantId("t"), Count.ARM_CALLS)
+
+    def fail() -> None:
+        count()
+        raise Unavailable("down")
+
+    store = Kept()
+    usage.add(store.tenant_id, Count.SCANS, BLOCK - 2)
+    await usage.write(Kept(fail))
+    await usage.call(store)
+    assert store.written == [{"scans": BLOCK - 2, "arm_calls": 1, "api_calls": 1}]
+    usage.add(store.tenant_id, Count.SCANS)
+    await usage.write(Kept(count))
+    clock.pass_(days=1)
+    await usage.write(store)
+    assert store.written[1:] == [{"scans": BLOCK - 1, "arm_calls": 2, "api_calls": 1}]
+
+
+@pytest.mark.parametrize("back", [1, 3])
+async def test_day_that_is_over_is_written_once_by_two_at_once(clock: Clock, back: int) -> None:
+    """Also when the clock was put right meanwhile, and the day that is over was begun last."""
+    usage, stores = Usage(clock), [Kept(), Kept()]
+    usage.add(TenantId("t"), Count.SCANS, 1)
+    clock.pass_(days=-back)
+    usage.add(TenantId("t"), Count.SCANS, 2)
+    clock.pass_(days=back)
+    await asyncio.gather(*(usage.write(store) for store in stores))
+    written = [*stores[0].written, *stores[1].written]
+    assert written == [{"scans": 1}, {"scans": 2}][: 2 if back == 1 else 1]
+    assert list(usage._tallies[TenantId("t")]) == [TODAY]
+
+
+async def test_days_that_are_over_leave_memory(clock: Clock) -> None:
+    store, usage = Kept(), Usage(clock)
+    usage.add(store.tenant_id, Count.SCANS, 1)
+    clock.pass_(days=2)
+    usage.add(store.tenant_id, Count.SCANS, 2)
+    await usage.write(store)
+    assert store.written == [{"scans": 2}]  # the first was added up by others meanwhile
+    clock.pass_(days=1)
+    usage.add(store.tenant_id, Count.SCANS, 3)
+    await usage.write(store)
+    assert store.written == [{"scans": 2}, {"scans": 3}]
+    assert list(usage._tallies[store.tenant_id]) == [clock.now.date()]
+
+
 async def test_day_that_was_added_up_is_not_written_again(store: TenantStore, clock: Clock) -> None:
     usage = Usage(clock)
     usage.add(store.tenant_id, Count.SCANS, 2)
@@ -179,27 +352,3 @@ async def test_nobody_but_platform_operators_sees_what_a_tenant_uses(
     await context.store.put(Table.USAGE, f"day.{TODAY.isoformat()}.test", {"scans": 4})
     days = await meter(deployment, operator, context.tenant.tenant_id).days(YESTERDAY, TODAY)
     assert days == [Day(TODAY, scans=4)]
-
-
-async def test_stored_bytes_are_those_of_all_rows(store: TenantStore) -> None:
-    assert await store.stored_bytes() == 0
-    await store.put(Table.PACK, "p.1", {"d0": b"x" * 1000})
-    first = await store.stored_bytes()
-    assert 1000 < first < 1600
-    await store.insert(Table.RULE, "r", {"reason": "é" * 100, "at": datetime.now(UTC), "hits": 3})
-    second = await store.stored_bytes()
-    assert 200 < second - first < 800
-    await store.delete(Table.RULE, "r")
-    assert await store.stored_bytes() == first
-
-
-async def test_row_of_before_rows_said_their_size_is_measured(
-    store: TenantStore, tables: Tables
-) -> None:
-    await store.put(Table.PACK, "p.1", {"d0": b"x" * 1000})
-    said = await store.stored_bytes()
-    client = await tables.client(Table.PACK)
-    entity = dict(await client.get_entity(store.tenant_id, "p.1"))
-    del entity["_size"]
-    await client.upsert_entity(entity, mode="replace")
-    assert await store.stored_bytes() == said
