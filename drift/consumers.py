@@ -82,23 +82,31 @@ async def _deliver(context: TenantContext, notice_id: str) -> None:
 
 async def resource_event(deployment: Deployment, body: bytes) -> None:
     event = read_event(body)
-    if isinstance(event, ResourceEvent):
-        await hints.take_event(deployment, event, now=_now())
+    if isinstance(
+        event, ResourceEvent
+    ):  # whose it is, is found out; each look is a span of its own
+        with telemetry.span(telemetry.RESOURCE_EVENTS, parent=""):
+            await hints.take_event(deployment, event, now=_now())
         return
-    context = await _served(deployment, event)
-    if context:
-        await hints.recheck(context, event, clock=_now)
+    with _received(telemetry.RESOURCE_EVENTS, event):
+        context = await _served(deployment, event)
+        if context:
+            async with _counted(context):
+                await hints.recheck(context, event, clock=_now)
 
 
 async def keep_tenant(deployment: Deployment, body: bytes) -> None:
-    context = await _served(deployment, read_message(body, KeepTenant))
-    if context:
-        await upkeep.keep(context, clock=_now)
+    message = read_message(body, KeepTenant)
+    with _received(telemetry.KEEP_TENANT, message):
+        context = await _served(deployment, message)
+        if context:
+            await upkeep.keep(context, clock=_now)
 
 
 async def erase_tenant(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, EraseTenant)
-    await erasure.erase(deployment, TenantId(message.tenant_id), clock=_now)
+    with _received(telemetry.ERASE_TENANT, message):
+        await erasure.erase(deployment, TenantId(message.tenant_id), clock=_now)
 
 
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
@@ -162,34 +170,44 @@ async def _counted(context: TenantContext) -> AsyncIterator[None]:
 
 async def fail_event(_: Deployment, __: bytes) -> None:
     """Nothing is lost: what the event spoke of is read by the next scan."""
-    logger.error("poison message", extra={"kind": ResourceEvent.__name__})  # raises an alert
+    with telemetry.span(telemetry.GIVE_UP, parent=""):
+        logger.error("poison message", extra={"kind": ResourceEvent.__name__})  # raises an alert
 
 
 async def fail_upkeep(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, KeepTenant)
-    context = await _served(deployment, message) if message else None
-    if context:
-        await upkeep.give_up(context, now=_now())
+    if message is None:
+        return
+    with _received(telemetry.GIVE_UP, message):
+        context = await _served(deployment, message)
+        if context:
+            await upkeep.give_up(context, now=_now())
 
 
 async def fail_erasure(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, EraseTenant)
-    if message:
+    if message is None:
+        return
+    with _received(telemetry.GIVE_UP, message):
         await erasure.give_up(deployment, TenantId(message.tenant_id))
 
 
 async def run_job(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, RunJob)
-    context = await _served(deployment, message, restoring=True)
-    if context:
-        await running.run_job(context, message.job, clock=_now)
+    with _received(telemetry.RUN_JOB, message, job=message.job):
+        context = await _served(deployment, message, restoring=True)
+        if context:
+            await running.run_job(context, message.job, clock=_now)
 
 
 async def fail_job(deployment: Deployment, body: bytes) -> None:
     message = _poison(body, RunJob)
-    context = await _served(deployment, message, restoring=True) if message else None
-    if message and context:
-        await running.give_up(context, message.job, clock=_now)
+    if message is None:
+        return
+    with _received(telemetry.GIVE_UP, message):
+        context = await _served(deployment, message, restoring=True)
+        if context:
+            await running.give_up(context, message.job, clock=_now)
 
 
 async def _served(
