@@ -89,10 +89,34 @@ DELIVER_NOTICE = Step(
     "one notice to one channel: the end of the chain",
     trigger=True,
 )
+RESOURCE_EVENTS = Step(
+    "resource_events",
+    (TENANT,),
+    "an event of Event Grid, which has no tenant, or the look at one resource that follows it",
+    trigger=True,
+)
+KEEP_TENANT = Step(
+    "keep_tenant",
+    (TENANT,),
+    "a tenant's daily upkeep: whether the night is long enough for all",
+    trigger=True,
+)
+ERASE_TENANT = Step(
+    "erase_tenant",
+    (TENANT,),
+    "one go at the erasure of a deleted tenant: how long tenants take to be gone",
+    trigger=True,
+)
+RUN_JOB = Step(
+    "run_job",
+    (TENANT, "job"),
+    "a backup, a restore, its dry run or an export: how long it holds an instance",
+    trigger=True,
+)
 GIVE_UP = Step(
     "give_up",
     (TENANT,),
-    "a message that failed five times: its scan or notice is told as failed",
+    "a message that failed five times: what it was for is told as failed",
     trigger=True,
 )
 SPANS = (
@@ -106,6 +130,10 @@ SPANS = (
     FINDINGS,
     PUBLISH,
     DELIVER_NOTICE,
+    RESOURCE_EVENTS,
+    KEEP_TENANT,
+    ERASE_TENANT,
+    RUN_JOB,
     GIVE_UP,
 )
 

@@ -39,8 +39,10 @@ class UsedView(View):
     graph_calls: int = Field(description="to Azure Resource Graph, tries included")
     arm_calls: int = Field(description="to Azure Resource Manager, tries included")
     notices: int = Field(description="delivered")
-    resources: int = Field(description="the most that a scan read")
-    stored_bytes: int = Field(description="measured each night; the most")
+    resources: int | None = Field(description="the most that a scan read; null when none ended")
+    stored_bytes: int | None = Field(
+        description="measured each night; the most; null when it was not measured yet"
+    )
 
 
 class DayView(UsedView):
@@ -50,7 +52,9 @@ class DayView(UsedView):
 class QuotaView(View):
     name: str = Field(description="resources, scansADay or storedBytes")
     limit: int | None = Field(description="null is none")
-    used: int = Field(description="today's scans; resources and bytes as last seen")
+    used: int | None = Field(
+        description="today's scans; resources and bytes as last seen, null when that was never"
+    )
 
 
 class UsageView(View):

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from dev.browser import ARGUMENTS, ensure_browser
 from dev.demo.client import ProductError
-from dev.demo.organisations import CONTOSO
+from dev.demo.organisations import CONTOSO, OPERATOR
 from dev.demo.people import offered
 from dev.demo.receiver import Receiver
 from dev.demo.story import StoryError, tell_story
@@ -104,6 +104,14 @@ async def _take_others(browser: Browser, url: str, folder: Path) -> None:
     context = await _open(browser, PHONE, "light")
     page, _ = await _sign_in(context, url)
     await _shoot(page, folder / "overview-phone.webp")
+    await context.close()
+    context = await _open(browser, DESK, "light")
+    page = await context.new_page()
+    await page.goto(url)
+    await page.get_by_role("button", name=f"Sign in as {OPERATOR}").click()
+    await page.goto(f"{url}/platform/usage")
+    await page.locator("summary").first.click()
+    await _shoot(page, folder / "platform-usage.webp")
     await context.close()
 
 

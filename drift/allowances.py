@@ -24,12 +24,12 @@ class Allowance:
 
     name: str
     limit: int | None
-    used: int
+    used: int | None
 
     @property
     def share(self) -> float:
         """Of the limit, 0 without one; more than 1 when it was lowered."""
-        return self.used / self.limit if self.limit else float(self.limit == 0)
+        return (self.used or 0) / self.limit if self.limit else float(self.limit == 0)
 
 
 def period(
@@ -49,8 +49,8 @@ def weigh(quotas: Quotas, days: list[Day], *, today: date) -> list[Allowance]:
     """Each quota beside its use: today's scans, and the resources and bytes of the newest day that knows them."""
     newest = sorted(days, key=lambda day: day.day, reverse=True)
     scans = sum(day.scans for day in days if day.day == today)
-    resources = next((day.resources for day in newest if day.resources), 0)
-    stored = next((day.stored_bytes for day in newest if day.stored_bytes), 0)
+    resources = next((day.resources for day in newest if day.resources is not None), None)
+    stored = next((day.stored_bytes for day in newest if day.stored_bytes is not None), None)
     return [
         Allowance("resources", quotas.resources, resources),
         Allowance("scansADay", quotas.scans_a_day, scans),

@@ -8,7 +8,7 @@ queue would get a poison queue.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -90,62 +90,114 @@ async def _deliver(context: TenantContext, notice_id: str) -> None:
 
 async def resource_event(deployment: Deployment, body: bytes) -> None:
     event = read_event(body)
-    if isinstance(event, ResourceEvent):
-        await hints.take_event(deployment, event, now=_now())
+    if isinstance(
+        event, ResourceEvent
+    ):  # whose it is, is found out; each look is a span of its own
+        with telemetry.span(telemetry.RESOURCE_EVENTS, parent=""):
+            await hints.take_event(deployment, event, now=_now())
         return
-    context = await _served(deployment, event)
-    if context:
-        await hints.recheck(context, event, clock=_now)
+    with _received(telemetry.RESOURCE_EVENTS, event):
+        context = await _served(deployment, event)
+        if context:
+            async with _counted(context):
+                await hints.recheck(context, event, clock=_now)
 
 
 async def keep_tenant(deployment: Deployment, body: bytes) -> None:
-    context = await _served(deployment, read_message(body, KeepTenant))
-    if context:
-        await upkeep.keep(context, clock=_now)
+    message = read_message(body, KeepTenant)
+    with _received(telemetry.KEEP_TENANT, message):
+        context = await _served(deployment, message)
+        if context:
+            await upkeep.keep(context, clock=_now)
 
 
 async def erase_tenant(deployment: Deployment, body: bytes) -> None:
     message = read_message(body, EraseTenant)
-    await erasure.erase(deployment, TenantId(message.tenant_id), clock=_now)
+    with _received(telemetry.ERASE_TENANT, message):
+        await erasure.erase(deployment, TenantId(message.tenant_id), clock=_now)
+
+
+async def run_job(deployment: Deployment, body: bytes) -> None:
+    message = read_message(body, RunJob)
+    with _received(telemetry.RUN_JOB, message, job=message.job):
+        context = await _served(deployment, message, restoring=True)
+        if context:
+            await running.run_job(context, message.job, clock=_now)
 
 
 async def fail_scan(deployment: Deployment, body: bytes) -> None:
-    message = await _poison(deployment, Queue.SCAN_TENANT, body, ScanTenant)
-    if message is None:
-        return
-    with _received(telemetry.GIVE_UP, message):
-        context = await _served(deployment, message)
-        if context:
-            await endings.fail_scan(context, message.scan_id, now=_now())
+    async def tell(context: TenantContext, message: ScanTenant) -> None:
+        await endings.fail_scan(context, message.scan_id, now=_now())
+
+    await _give_up(deployment, Queue.SCAN_TENANT, body, ScanTenant, tell)
 
 
 async def fail_subscription(deployment: Deployment, body: bytes) -> None:
-    message = await _poison(deployment, Queue.SCAN_SUBSCRIPTION, body, ScanSubscription)
-    if message is None:
-        return
-    with _received(telemetry.GIVE_UP, message):
-        context = await _served(deployment, message)
-        if context:
-            subscription_id = SubscriptionId(message.subscription_id)
-            await endings.fail_subscription(context, message.scan_id, subscription_id, now=_now())
+    async def tell(context: TenantContext, message: ScanSubscription) -> None:
+        subscription_id = SubscriptionId(message.subscription_id)
+        await endings.fail_subscription(context, message.scan_id, subscription_id, now=_now())
+
+    await _give_up(deployment, Queue.SCAN_SUBSCRIPTION, body, ScanSubscription, tell)
 
 
 async def fail_notice(deployment: Deployment, body: bytes) -> None:
-    message = await _poison(deployment, Queue.NOTICES, body, DeliverNotice)
+    async def tell(context: TenantContext, message: DeliverNotice) -> None:
+        reason = "It could not be delivered in five tries."
+        if message.notice_id.startswith(DELIVERY):
+            delivery_id = message.notice_id.removeprefix(DELIVERY)
+            await delivery.fail(context, delivery_id, reason, now=_now())
+            return
+        await notices.fail(context, message.notice_id, reason)
+
+    await _give_up(deployment, Queue.NOTICES, body, DeliverNotice, tell)
+
+
+async def fail_event(_: Deployment, __: bytes) -> None:
+    """Nothing is lost: what the event spoke of is read by the next scan."""
+    with telemetry.span(telemetry.GIVE_UP, parent=""):
+        logger.error("poison message", extra={"kind": ResourceEvent.__name__})  # raises an alert
+
+
+async def fail_upkeep(deployment: Deployment, body: bytes) -> None:
+    async def tell(context: TenantContext, _: KeepTenant) -> None:
+        await upkeep.give_up(context, now=_now())
+
+    await _give_up(deployment, Queue.KEEP_TENANT, body, KeepTenant, tell)
+
+
+async def fail_erasure(deployment: Deployment, body: bytes) -> None:
+    """Its tenant is served no more; the record of the erasure is the platform's."""
+    message = await _poison(deployment, Queue.ERASE_TENANT, body, EraseTenant)
     if message is None:
         return
     with _received(telemetry.GIVE_UP, message):
-        context = await _served(deployment, message)
-        if context:
-            await _give_up(context, message.notice_id)
+        await erasure.give_up(deployment, TenantId(message.tenant_id))
 
 
-async def _give_up(context: TenantContext, notice_id: str) -> None:
-    reason = "It could not be delivered in five tries."
-    if notice_id.startswith(DELIVERY):
-        await delivery.fail(context, notice_id.removeprefix(DELIVERY), reason, now=_now())
+async def fail_job(deployment: Deployment, body: bytes) -> None:
+    async def tell(context: TenantContext, message: RunJob) -> None:
+        await running.give_up(context, message.job, clock=_now)
+
+    await _give_up(deployment, Queue.JOBS, body, RunJob, tell, restoring=True)
+
+
+async def _give_up(
+    deployment: Deployment,
+    queue: Queue,
+    body: bytes,
+    shape: type[M],
+    tell: Callable[[TenantContext, M], Awaitable[None]],
+    *,
+    restoring: bool = False,
+) -> None:
+    """A message that nobody could carry out: its tenant is told, if it is served still."""
+    message = await _poison(deployment, queue, body, shape)
+    if message is None:
         return
-    await notices.fail(context, notice_id, reason)
+    with _received(telemetry.GIVE_UP, message):
+        context = await _served(deployment, message, restoring=restoring)
+        if context:
+            await tell(context, message)
 
 
 def _received(
@@ -166,38 +218,6 @@ async def _counted(context: TenantContext) -> AsyncIterator[None]:
         raise
     finally:
         await usage.write(context.store)
-
-
-async def fail_event(_: Deployment, __: bytes) -> None:
-    """Nothing is lost: what the event spoke of is read by the next scan."""
-    logger.error("poison message", extra={"kind": ResourceEvent.__name__})  # raises an alert
-
-
-async def fail_upkeep(deployment: Deployment, body: bytes) -> None:
-    message = await _poison(deployment, Queue.KEEP_TENANT, body, KeepTenant)
-    context = await _served(deployment, message) if message else None
-    if context:
-        await upkeep.give_up(context, now=_now())
-
-
-async def fail_erasure(deployment: Deployment, body: bytes) -> None:
-    message = await _poison(deployment, Queue.ERASE_TENANT, body, EraseTenant)
-    if message:
-        await erasure.give_up(deployment, TenantId(message.tenant_id))
-
-
-async def run_job(deployment: Deployment, body: bytes) -> None:
-    message = read_message(body, RunJob)
-    context = await _served(deployment, message, restoring=True)
-    if context:
-        await running.run_job(context, message.job, clock=_now)
-
-
-async def fail_job(deployment: Deployment, body: bytes) -> None:
-    message = await _poison(deployment, Queue.JOBS, body, RunJob)
-    context = await _served(deployment, message, restoring=True) if message else None
-    if message and context:
-        await running.give_up(context, message.job, clock=_now)
 
 
 async def _served(

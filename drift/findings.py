@@ -39,6 +39,7 @@ from tenancy.store import (
 
 _FINDING, _OUTBOX = "f.", "o."
 COMMENT = "m."  # what people say of a finding (drift/comments.py)
+MOST_SAID = 80  # comments that go in the finding's own transaction, which has 100 places
 LARGEST_VALUE = 2_000  # bytes of JSON; a longer before or after is cut, the snapshots have it whole
 MOST_CHANGES = 120  # kept with one finding, which must fit one row of 900 kB
 BESIDE = 2  # rows of a transaction beside those of its findings: the outbox and the counts
@@ -231,21 +232,29 @@ async def clear_outbox(store: TenantStore, entry: Outbox) -> None:
 
 
 async def forget(store: TenantStore, stored: Stored) -> bool:
-    """Removes a resolved finding, its summaries and its count. False when somebody wrote it meanwhile: it stays."""
+    """Removes a resolved finding, its summaries, its count and what people said of it, in one transaction: nothing is
+    left behind that no finding leads to. False when somebody wrote it meanwhile: it stays."""
     finding = stored.finding
+    said = await _said(store, finding)
+    await store.delete_all(Table.FINDING, said[MOST_SAID:])  # the oldest, which do not fit
     operations = [
         Operation(Write.DELETE, _FINDING + finding.finding_id, etag=stored.etag),
         *drop_operations(finding),
+        *(Operation(Write.DELETE, row.key, etag=row.etag) for row in said[:MOST_SAID]),
     ]
     transition = Transition(finding, stored.etag, None, finding, gone=True)
     try:
         await _transact(store, finding.subscription_id, [transition], operations)
     except Stale:
         return False
-    said = f"{COMMENT}{finding.finding_id}."
-    comments = [row async for row in store.rows(Table.FINDING, prefix=said, columns=["at"])]
-    await store.delete_all(Table.FINDING, comments)
+    await store.delete_all(Table.FINDING, await _said(store, finding))  # said meanwhile
     return True
+
+
+async def _said(store: TenantStore, finding: Finding) -> list[Row]:
+    """Comments on a finding, newest first."""
+    prefix = f"{COMMENT}{finding.finding_id}."
+    return [row async for row in store.rows(Table.FINDING, prefix=prefix, columns=["at"])]
 
 
 def shorten(changes: Sequence[Change]) -> tuple[Change, ...]:

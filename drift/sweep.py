@@ -12,7 +12,7 @@ from drift.rotation import tidy_secrets
 from errors import DriftError
 from tenancy.deployment import Deployment
 from tenancy.queues import Queue
-from tenancy.tenants import TenantStatus
+from tenancy.tenants import Tenant, TenantStatus
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +40,28 @@ async def _sweep(deployment: Deployment, *, now: datetime) -> int:
 
 
 async def send_upkeep(deployment: Deployment, *, now: datetime) -> int:
-    """A suspended tenant keeps everything: it is closed, perhaps because of what is in it."""
-    sent = 0
+    """A suspended tenant keeps everything: it is closed, perhaps because of what is in it.
+
+    What fails for one tenant holds up none of those behind it, and is raised at the end.
+    """
+    sent, errors = 0, []
     async for tenant in deployment.registry.tenants():
-        if tenant.status is TenantStatus.ACTIVE:
-            body: dict[str, str | int] = {"version": 1, "tenant_id": tenant.tenant_id}
-            await deployment.queues.send(Queue.KEEP_TENANT, body)
-            sent += 1
-        elif tenant.status is TenantStatus.DELETED:
-            await erasure.adopt(deployment, tenant, now=now)
+        try:
+            sent += await _send_upkeep_of(deployment, tenant, now=now)
+        except DriftError as error:
+            errors.append(error)
+            extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
+            logger.error("upkeep not sent", extra=extra)  # noqa: TRY400 - the reason says it all
+    if errors:
+        raise errors[0]
     return sent
+
+
+async def _send_upkeep_of(deployment: Deployment, tenant: Tenant, *, now: datetime) -> int:
+    if tenant.status is TenantStatus.ACTIVE:
+        body: dict[str, str | int] = {"version": 1, "tenant_id": tenant.tenant_id}
+        await deployment.queues.send(Queue.KEEP_TENANT, body)
+        return 1
+    if tenant.status is TenantStatus.DELETED:
+        await erasure.adopt(deployment, tenant, now=now)
+    return 0

@@ -66,12 +66,9 @@ class TenantContext:
         return (await self.vault.read(self.tenant.fingerprint_secret)).encode()
 
     async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
-        """Sends a message that names this tenant, and the trace that it belongs to."""
-        trace = telemetry.traceparent()
-        traced = {"traceparent": trace} if trace else {}
-        await self.deployment.queues.send(
-            queue, {**body, "tenant_id": self.tenant.tenant_id, **traced}, delay=delay
-        )
+        """Sends a message that names this tenant."""
+        named = {**body, "tenant_id": self.tenant.tenant_id}
+        await self.deployment.queues.send(queue, named, delay=delay)
 
 
 async def enter(

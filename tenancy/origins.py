@@ -27,7 +27,10 @@ class OneHostPolicy(SansIOHTTPPolicy[Any, Any]):
 
 
 def origin_of(url: str) -> tuple[str, str]:
-    """Scheme and authority; the port that a scheme has anyway says nothing."""
-    scheme, authority = urlsplit(url)[:2]
+    """Scheme and authority; the port that a scheme has anyway says nothing. What is no address is no configured one."""
+    try:
+        scheme, authority = urlsplit(url)[:2]
+    except ValueError:  # brackets of an IPv6 address that are not closed
+        return "", ""
     default = {"https": ":443", "http": ":80"}.get(scheme, "")
     return scheme, authority.lower().removesuffix(default)

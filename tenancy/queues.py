@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
+import telemetry
 from tenancy.retry import call_storage
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Queues:
         self._service: QueueServiceClient | None = None
 
     async def send(self, queue: Queue, body: Mapping[str, str | int], *, delay: int = 0) -> None:
-        """Sends one message that becomes visible after `delay` seconds (at most seven days)."""
+        """Sends one message that becomes visible after `delay` seconds (at most seven days), with the trace that it
+        belongs to."""
         from azure.storage.queue import TextBase64EncodePolicy
 
         if self._service is None:
@@ -47,7 +49,9 @@ class Queues:
         client = self._service.get_queue_client(
             queue.value, message_encode_policy=TextBase64EncodePolicy()
         )
-        text = msgspec.json.encode(body).decode()
+        trace = telemetry.traceparent()
+        traced = {"traceparent": trace} if trace else {}
+        text = msgspec.json.encode({**body, **traced}).decode()
 
         async def attempt(_: int) -> None:
             try:

@@ -45,7 +45,7 @@ class Count(StrEnum):
 
 
 class Level(StrEnum):
-    """What there is at a moment; of a day the most counts."""
+    """What there is at a moment; of a day the most counts. None until it was measured, which is not nothing."""
 
     RESOURCES = "resources"
     STORED_BYTES = "stored_bytes"
@@ -64,8 +64,8 @@ class Day:
     graph_calls: int = 0
     arm_calls: int = 0
     notices: int = 0
-    resources: int = 0
-    stored_bytes: int = 0
+    resources: int | None = None
+    stored_bytes: int | None = None
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Usage:
     def note(self, tenant_id: TenantId, what: Level, value: int) -> None:
         """A level as it is now."""
         tally = self._tally(tenant_id)
-        if value > tally.values[what]:
+        if what not in tally.values or value > tally.values[what]:
             tally.values[what] = value
             tally.unwritten += 1
 
@@ -203,14 +203,22 @@ def sum_days(days: Iterable[Day], day: date) -> Day:
     return Day(
         day,
         **{name: sum(getattr(one, name) for one in every) for name in COUNTS},
-        **{name: max((getattr(one, name) for one in every), default=0) for name in LEVELS},
+        resources=_most(one.resources for one in every),
+        stored_bytes=_most(one.stored_bytes for one in every),
     )
 
 
+def _most(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 def _sum(day: date, rows: Iterable[Row]) -> Day:
-    names = (*COUNTS, *LEVELS)
+    names = {str(name) for name in (*COUNTS, *LEVELS)}
     return sum_days(
-        (Day(day, **{str(name): int(row.values.get(name, 0)) for name in names}) for row in rows),
+        (
+            Day(day, **{name: int(value) for name, value in row.values.items() if name in names})
+            for row in rows
+        ),
         day,
     )
 

@@ -20,7 +20,7 @@ from tenancy.access import TenantContext
 from tenancy.tenants import TenantStatus
 from web.access import Admin, Restorer
 from web.forms import TheForm, read
-from web.rendering import go_to, render
+from web.rendering import go_to, go_to_part, render
 from web.scans import STOP_POLLING
 
 router = APIRouter(prefix="/t/{tenant_id}/backups", include_in_schema=False)
@@ -58,9 +58,9 @@ async def post(tenant: Admin, now: Now) -> Response:
 
 
 @router.post("/exports")
-async def post_export(tenant: Admin, now: Now) -> Response:
+async def post_export(tenant: Admin, request: Request, now: Now) -> Response:
     await request_export(tenant, now=now)
-    return go_to(f"{_home(tenant)}#export")
+    return go_to_part(request, _home(tenant), "export")
 
 
 @router.get("/exports/{export_id}/parts/{part}")

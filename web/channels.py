@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +16,7 @@ from api.maintenance import WindowBody
 from api.paging import Token, tenant_pager
 from api.shapes import RowKey
 from drift.channels import edits
+from drift.channels.delivery import CLAIM
 from drift.channels.model import (
     PAGING,
     Cadence,
@@ -278,7 +279,9 @@ def _is_snoozed(channel: Channel, now: datetime) -> bool:
 
 def _moves(outcome: str, due_at: datetime, now: datetime) -> bool:
     """Whether a page that waits for it sees something soon."""
-    return outcome in PENDING and due_at <= now + timedelta(seconds=30)
+    return (
+        outcome in PENDING and due_at <= now + CLAIM
+    )  # one that is being tried counts as due then
 
 
 def _go_to_channel(tenant: TenantContext, channel_id: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from markupsafe import Markup
 
@@ -12,7 +13,7 @@ from tenancy.usage import Day
 
 WIDTH, HEIGHT, MARGIN = 640, 160, 24
 ROW, LABEL, BAR = 26, 126, 404
-WIDEST = 40  # of a day, so that the first day is no wall
+THICKEST = 40  # of a day's bar: a week of days is not a wall
 
 
 def severity_bars(counts: Mapping[str, int]) -> Markup:
@@ -48,24 +49,25 @@ def _bar(at: int, severity: Severity, count: int, most: int) -> Markup:
     )
 
 
-def daily_bars(days: Sequence[Day]) -> Markup:
-    """Calls to Azure, one bar a day, oldest on the left; days without any have none."""
+def daily_bars(days: Sequence[Day], first: date, last: date) -> Markup:
+    """Calls to Azure from the first to the last day, one bar a day, oldest on the left; days without any have none."""
     calls = {day.day: day.graph_calls + day.arm_calls for day in days}
-    first, last = min(calls), max(calls)
-    count = (last - first).days + 1
-    most, step = max(*calls.values(), 1), min((WIDTH - 2 * MARGIN) / count, WIDEST)
+    most = max(*calls.values(), 1)
+    step = (WIDTH - 2 * MARGIN) / ((last - first).days + 1)
     bars = [
         Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
             round(MARGIN + (day - first).days * step, 1),
             round(_height(number, most), 1),
-            round(max(step - 2, 1), 1),
+            round(min(max(step - 2, 1), THICKEST), 1),
             round(HEIGHT - MARGIN - _height(number, most), 1),
         )
         for day, number in calls.items()
     ]
     return Markup(
         '<svg class="chart" role="img" aria-label="Calls to Azure by day, from {} to {}" viewBox="0 0 {} {}">'
-        '<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/><text class="number" x="0" y="14">{}</text>{}</svg>'
+        '<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/><text class="number" x="0" y="14">{}</text>{}'
+        '<text class="number" x="{}" y="{}">{}</text>'
+        '<text class="number" x="{}" y="{}" text-anchor="end">{}</text></svg>'
     ).format(
         first,
         last,
@@ -77,6 +79,12 @@ def daily_bars(days: Sequence[Day]) -> Markup:
         HEIGHT - MARGIN,
         f"{most:,}",
         Markup("").join(bars),
+        MARGIN,
+        HEIGHT - MARGIN / 4,
+        first,
+        WIDTH - MARGIN,
+        HEIGHT - MARGIN / 4,
+        last,
     )
 
 

@@ -104,6 +104,15 @@ def go_to(path: str) -> Response:
     return Response(status_code=200, headers={"HX-Redirect": path})
 
 
+def go_to_part(request: Request, path: str, part: str) -> Response:
+    """To a part of a page. On that page itself a browser would only scroll, and show what was before the change: there
+    it is told to load the page anew as well."""
+    response = go_to(f"{path}#{part}")
+    if request.headers.get("hx-current-url", "").partition("#")[0].endswith(path):
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
 def is_partial(request: Request) -> bool:
     """Whether a script of ours asks, and not somebody who opens a link."""
     return request.headers.get("hx-request") == "true"

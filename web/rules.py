@@ -30,7 +30,7 @@ from web import dates
 from web.access import Operator, Viewer
 from web.finding import RULE_DAYS
 from web.forms import Form, TheForm, read
-from web.rendering import go_to, render
+from web.rendering import go_to, go_to_part, render
 
 router = APIRouter(prefix="/t/{tenant_id}/rules", include_in_schema=False)
 SOON = timedelta(days=14)
@@ -111,17 +111,19 @@ async def _preview(
 
 
 @router.post("")
-async def post(tenant: Operator, form: TheForm, now: Now) -> Response:
+async def post(tenant: Operator, request: Request, form: TheForm, now: Now) -> Response:
     _, rule = _rule(tenant, form, new_rule_id(), now)
     await add_rule(tenant, rule, now=now)
-    return go_to(f"/t/{tenant.tenant.tenant_id}/rules#rule-{rule.id}")
+    return go_to_part(request, f"/t/{tenant.tenant.tenant_id}/rules", f"rule-{rule.id}")
 
 
 @router.post("/{rule_id}")
-async def post_change(tenant: Operator, rule_id: RowKey, form: TheForm, now: Now) -> Response:
+async def post_change(
+    tenant: Operator, rule_id: RowKey, request: Request, form: TheForm, now: Now
+) -> Response:
     _, rule = _rule(tenant, form, rule_id, now)
     await change_rule(tenant, rule, etag=form.etag(), now=now)
-    return go_to(f"/t/{tenant.tenant.tenant_id}/rules#rule-{rule_id}")
+    return go_to_part(request, f"/t/{tenant.tenant.tenant_id}/rules", f"rule-{rule_id}")
 
 
 @router.post("/{rule_id}/delete")

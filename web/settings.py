@@ -22,7 +22,7 @@ from tenancy.roles import Permission, allows
 from web import dates
 from web.access import Admin, Viewer
 from web.forms import Form, TheForm, read
-from web.rendering import go_to, render
+from web.rendering import go_to, go_to_part, render
 from web.wording import RETENTION_NAMES
 
 router = APIRouter(prefix="/t/{tenant_id}/settings", include_in_schema=False)
@@ -103,7 +103,7 @@ async def post_revert(tenant: Admin, form: TheForm, now: Now) -> Response:
 
 
 @router.post("/connection")
-async def post_connection(tenant: Admin, form: TheForm, now: Now) -> Response:
+async def post_connection(tenant: Admin, request: Request, form: TheForm, now: Now) -> Response:
     """Tried with Entra ID first; a refused one changes nothing."""
     before = await find_connection(tenant)
     check_precondition(before, form.text("etag") or None, None)
@@ -111,7 +111,7 @@ async def post_connection(tenant: Admin, form: TheForm, now: Now) -> Response:
         await set_connection(tenant, read_connection(form).to_new(), before=before, now=now)
     except Refused as error:
         raise Invalid(error.message, field="secret") from error
-    return go_to(f"/t/{tenant.tenant.tenant_id}/settings#connection")
+    return go_to_part(request, f"/t/{tenant.tenant.tenant_id}/settings", "connection")
 
 
 @router.post("/connection/test")

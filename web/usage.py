@@ -37,6 +37,8 @@ async def get_usage(
         "usage.html",
         tenant,
         days=used,
+        since=since,
+        until=until,
         total=total(used, last=until),
         allowances=weigh(tenant.tenant.quotas, used, today=today),
         length=days,

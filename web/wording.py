@@ -269,8 +269,10 @@ AUDITED_PAGES: Mapping[str, str] = {
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def amount(value: int, name: str) -> str:
-    """A number of things as it is, one of bytes in the unit that keeps it short."""
+def amount(value: int | None, name: str) -> str:
+    """A number of things as it is, one of bytes in the unit that keeps it short. None is no number, so never 0."""
+    if value is None:
+        return "not measured yet"
     if name != "storedBytes":
         return f"{value:,}"
     size, unit = float(value), 0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import telemetry
 from drift.channels import stories, timing
 from drift.channels.answers import Answer
 from drift.channels.envelope import Envelope
@@ -41,6 +42,7 @@ from drift.notices import announce
 from errors import Corrupt, DriftError, NotFound, Stale
 from tenancy.access import TenantContext
 from tenancy.rowkeys import newest_first
+from tenancy.usage import Count
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +223,11 @@ async def _save(
 ) -> None:
     over = replace(stored.delivery, outcome=outcome, reason=reason)
     await save_delivery(context.store, over, etag=stored.etag)
+    if outcome is Outcome.SKIPPED:  # nobody was to be told any more
+        return
+    telemetry.record(telemetry.NOTICES, 1, outcome=outcome.value)
+    if outcome is Outcome.DELIVERED:
+        context.deployment.usage.add(context.tenant.tenant_id, Count.NOTICES)
 
 
 async def _disable(context: TenantContext, stored: StoredChannel, *, now: datetime) -> None:

@@ -65,6 +65,26 @@ async def test_period_is_chosen(
     assert [day["scans"] for day in answer["value"]] == [5, 4]
 
 
+async def test_what_was_never_measured_is_not_said_to_be_nothing(
+    operator: Product, admin: httpx.AsyncClient, tenant_id: str, deployment: Deployment
+) -> None:
+    """A day of calls alone, before the first scan ended and the first night measured."""
+    await put_quotas(operator, tenant_id, {"storedBytes": 10, "resources": 10})
+    await count(deployment, tenant_id, days_ago(1), arm_calls=5)
+    answer = (await admin.get("/api/usage")).json()
+    (mine,) = [one for one in await operator.every("/api/tenants/usage") if one["id"] == tenant_id]
+    for used in (answer["value"][0], answer["sum"], mine["sum"]):
+        assert (used["armCalls"], used["resources"], used["storedBytes"]) == (5, None, None)
+    for quotas in (answer["quotas"], mine["quotas"]):
+        assert {one["name"]: one["used"] for one in quotas} == {
+            "resources": None,
+            "scansADay": 0,
+            "storedBytes": None,
+        }
+    await count(deployment, tenant_id, days_ago(0), resources=0)  # measured, and nothing there
+    assert (await admin.get("/api/usage")).json()["sum"]["resources"] == 0
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,6 +10,7 @@ import httpx2 as httpx
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
+import telemetry
 from dev.azure.admin import AzureAdmin
 from dev.demo.client import Product
 from settings import Settings
@@ -19,6 +20,7 @@ from tenancy.usage import PREFIX as COUNTED
 from tests.drift.host import Host
 from tests.drift.strikes import StruckDeployment
 from tests.drift.watched import Watched
+from tests.told import Told
 
 Etags = dict[tuple[str, str], str]
 
@@ -32,6 +34,12 @@ def list_written(before: Etags, after: Etags) -> list[tuple[str, str]]:
 @pytest.fixture
 def written() -> Callable[[Etags, Etags], list[tuple[str, str]]]:
     return list_written
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    yield Told()
+    telemetry.stop()
 
 
 @pytest.fixture

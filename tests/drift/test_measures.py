@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from opentelemetry.trace import SpanKind
 
-import telemetry
 from drift import measures
 from drift.pace import Pace
 from drift.schedule import AGE_EVERY, tick
+from drift.sweep import sweep
 from tenancy.access import serve
-from tests.told import Told
+from tests.drift.host import CONSUMERS
 
 CHAIN = {
     "scan.start": None,
@@ -25,12 +26,6 @@ CHAIN = {
     "notices.publish": "scan_subscription",
     "deliver_notice": "notices.publish",
 }
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    yield Told()
-    telemetry.stop()
 
 
 async def drift(tenant):
@@ -104,6 +99,70 @@ async def test_message_of_before_there_were_traces_is_served(tenant, told):
 async def test_without_telemetry_messages_are_as_they_were(tenant):
     _, (body,) = await tenant.fan_out()
     assert set(json.loads(body)) == {"version", "tenant_id", "scan_id", "subscription_id"}
+
+
+@pytest.mark.parametrize("queue", CONSUMERS)
+async def test_every_message_is_a_span_in_the_trace_of_what_sent_it(host, told, queue):
+    """Also of a tenant that is gone: every field that any message has, in one."""
+    body = {
+        "version": 1,
+        "tenant_id": str(uuid.uuid4()),
+        "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
+        "scan_id": "one",
+        "subscription_id": str(uuid.uuid4()),
+        "notice_id": "one",
+        "job": "one",
+        "resource_id": f"/subscriptions/{uuid.uuid4()}/resourceGroups/one",
+    }
+    await host.run(queue, json.dumps(body).encode())
+    (span,) = told.spans
+    assert span.kind is SpanKind.CONSUMER
+    if queue == "resource-events-poison":  # nothing of it is read
+        assert (span.name, span.parent, dict(span.attributes)) == ("give_up", None, {})
+        return
+    named = "give_up" if queue.endswith("-poison") else queue.replace("-", "_")
+    assert span.name == {"notices": "deliver_notice", "jobs": "run_job"}.get(named, named)
+    assert f"{span.context.trace_id:032x}" == "a" * 32
+    assert f"{span.parent.span_id:016x}" == "b" * 16
+    assert span.attributes["tenant_id"] == body["tenant_id"]
+
+
+async def test_event_of_azure_begins_the_trace_of_the_looks_that_follow(tenant, told):
+    resource_id = tenant.account("alpha")["id"]
+    kind = "Microsoft.Resources.ResourceWriteSuccess"
+    event = {"eventType": kind, "subject": resource_id, "data": {}}
+    await tenant.host.run("resource-events", json.dumps(event).encode())
+    (taken,) = told.spans
+    assert (taken.name, taken.parent, dict(taken.attributes)) == ("resource_events", None, {})
+    assert await tenant.host.waiting("resource-events") == 1
+
+
+async def test_upkeep_and_its_backup_belong_to_the_sweep(tenant, told, deployment):
+    await sweep(deployment, now=datetime.now(UTC))
+    for _ in range(3):
+        await tenant.host.drain()
+    spans = {span.context.span_id: span for span in told.spans}
+    (kept,) = [
+        span
+        for span in told.spans
+        if span.name == "keep_tenant" and span.attributes["tenant_id"] == tenant.tenant_id
+    ]
+    assert spans[kept.parent.span_id].name == "sweep"
+
+
+async def test_look_at_one_resource_counts_its_calls(tenant):
+    before = await used(tenant)
+    body = {"version": 1, "tenant_id": tenant.tenant_id, "subscription_id": tenant.subscription_id}
+    body["resource_id"] = tenant.account("alpha")["id"]
+    await tenant.host.run("resource-events", json.dumps(body).encode())
+    after = await used(tenant)
+    assert after["graphCalls"] > before["graphCalls"]
+    assert after["armCalls"] > before["armCalls"]
+
+
+async def used(tenant):
+    """What is written of today: what is only counted yet is not in it."""
+    return (await tenant.api.request("GET", "/api/usage"))["sum"]
 
 
 async def test_numbers_are_those_of_the_scan(tenant, told):

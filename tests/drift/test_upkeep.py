@@ -6,25 +6,28 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from drift import expiry, upkeep
+from drift import expiry, findings, upkeep
 from drift.filters import Wanted
 from drift.findings import page_findings
 from drift.retention import FLOORS, KINDS, MOST_DAYS, Retention, check_retention
 from drift.summaries import page_summaries, tallies
-from drift.sweep import sweep
+from drift.sweep import send_upkeep, sweep
 from drift.upkeep import BUDGET, STEPS, Upkeep, find_upkeep, keep
 from errors import Invalid, Unavailable
+from settings import Settings
 from tenancy.access import TenantContext, serve
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
+from tenancy.queues import Queue
 from tenancy.store import Table
 from tests.drift.conftest import NewTenant
+from tests.drift.strikes import Strike, StruckDeployment
 from tests.drift.test_data_page import PAGE
 from tests.drift.test_operation_counts import counted
 from tests.drift.watched import Watched
@@ -116,6 +119,56 @@ async def test_each_kind_goes_when_its_days_are_over_and_not_before(
     assert after["configuration moment"] == 1
     assert after["settings settings"] == 1
     assert after["baseline"] == 1
+
+
+async def test_comments_go_with_their_finding_wherever_the_upkeep_dies(
+    context: TenantContext, lived: Watched, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after each of its writes: there is no finding without its comments, and no comment without its finding."""
+    monkeypatch.setattr(findings, "MOST_SAID", 2)
+    (finding,) = await lived.findings("?status=resolved")
+    for number in range(3):
+        body = {"text": f"said {number}"}
+        await lived.api.request("POST", f"/api/findings/{finding['id']}/comments", body)
+    cutoff = NOW + timedelta(days=1)
+    struck = StruckDeployment(settings)
+    store = (await serve(struck, context.tenant.tenant_id)).store
+    try:
+        at, seen, survived = 0, [], False
+        while not survived:
+            at += 1
+            struck.line.order(Strike.AFTER, at)
+            survived = await struck.survives(expiry.expire_findings(store, cutoff, ""))
+            kinds = await census(lived)
+            seen.append((kinds["finding f"], kinds["finding m"]))
+    finally:
+        await struck.close()
+    assert set(seen) >= {(2, 2), (1, 0)}  # what does not fit, then all the rest
+    assert set(seen) <= {(2, 3), (2, 2), (1, 0)}
+    assert seen[-1] == (1, 0)
+
+
+async def test_tenant_whose_upkeep_cannot_be_sent_holds_up_nobody(
+    new_tenant: NewTenant,
+    deployment: Deployment,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = sorted([(await new_tenant()).tenant_id for _ in range(2)])
+    send, sent = deployment.queues.send, []
+
+    async def refuse_the_first(queue: Queue, body: Mapping[str, Any], *, delay: int = 0) -> None:
+        if body["tenant_id"] == ids[0]:
+            raise Unavailable("Queue Storage does not answer.")
+        sent.append(body["tenant_id"])
+        await send(queue, body, delay=delay)
+
+    monkeypatch.setattr(deployment.queues, "send", refuse_the_first)
+    with pytest.raises(Unavailable):
+        await send_upkeep(deployment, now=NOW)
+    assert ids[1] in sent
+    (line,) = [one for one in caplog.records if one.message == "upkeep not sent"]
+    assert line.__dict__["tenant_id"] == ids[0]
 
 
 async def test_what_is_in_force_works_when_all_else_is_gone(

@@ -43,6 +43,8 @@ def test_request_to_the_endpoint_goes_out(endpoint: str, url: str) -> None:
         "http://vault.example:443/",
         "//vault.example/",
         "/secrets/x",
+        "https://[x",
+        "https://vault.example]/",
     ],
 )
 def test_request_elsewhere_is_not_sent(url: str) -> None:

@@ -333,6 +333,19 @@ async def test_days_that_are_over_leave_memory(clock: Clock) -> None:
     assert list(usage._tallies[store.tenant_id]) == [clock.now.date()]
 
 
+async def test_level_that_was_not_measured_stays_unknown(store: TenantStore, clock: Clock) -> None:
+    """Also when the day is added up; one that was measured as nothing is nothing."""
+    for _ in range(2):
+        usage = Usage(clock)
+        usage.note(store.tenant_id, Level.RESOURCES, 0)
+        await usage.write(store)
+    expected = [Day(TODAY, resources=0, stored_bytes=None)]
+    assert await read_days(store, TODAY, TODAY) == expected
+    await merge_days(store, today=TODAY + timedelta(days=2))
+    assert len(await rows(store)) == 1
+    assert await read_days(store, TODAY, TODAY) == expected
+
+
 async def test_day_that_was_added_up_is_not_written_again(store: TenantStore, clock: Clock) -> None:
     usage = Usage(clock)
     usage.add(store.tenant_id, Count.SCANS, 2)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from playwright.async_api import expect
 
-from tests.drift.channels.conftest import SIGNING_KEY
+from drift.channels.delivery import CLAIM, DELAYS
+from drift.channels.rows import get_delivery, save_delivery
+from tenancy.access import serve
+from tenancy.ids import TenantId
+from tests.drift.channels.conftest import SIGNING_KEY, log_of
 from tests.drift.channels.receivers import Receiver, receiving
 from tests.drift.watched import Watched
 from tests.web.conftest import OpenPage
@@ -62,6 +69,24 @@ async def test_admin_adds_a_webhook_tests_it_and_sends_again(
     )
     await page.get_by_role("button", name="Remove the channel").click()
     await expect(page.get_by_text("No channel yet")).to_be_visible()
+
+
+async def test_log_goes_on_being_read_while_a_delivery_is_tried(
+    drifted: Watched, admin: httpx.AsyncClient
+) -> None:
+    """Who tries it claims it for longer than a page waits for the next try."""
+    given = {"name": "pager", "kind": "pagerduty", "target": {"key": "routing"}}
+    channel = await drifted.api.request("POST", "/api/channels", given)
+    await drifted.api.request("POST", f"/api/channels/{channel['id']}/test")
+    (queued,) = await log_of(drifted, channel)
+    store = (await serve(drifted.host.deployment, TenantId(drifted.tenant_id))).store
+    stored = await get_delivery(store, queued["id"])
+    log = f"/t/{drifted.tenant_id}/channels/{channel['id']}/log"
+    for due_at, read_on in ((CLAIM, True), (timedelta(seconds=DELAYS[1]), False)):
+        due = datetime.now(UTC) + due_at
+        etag = await save_delivery(store, replace(stored.delivery, due_at=due), etag=stored.etag)
+        stored = replace(stored, etag=etag)
+        assert ("every 2s" in (await admin.get(log)).text) is read_on
 
 
 async def test_operator_adds_and_ends_a_maintenance_window(

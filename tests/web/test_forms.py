@@ -206,11 +206,18 @@ async def test_rule_is_made_and_deleted(
     assert preview.status_code == 200
     forms = Forms()
     forms.feed(preview.text)
-    assert (await send(admin, forms.found[-1])).status_code == 200
-    (rule,) = await tenant.api.every("/api/rules")
-    assert (rule["path"], rule["reason"]) == ("/tags/*", "noise")
-    form = await form_on(admin, page, f"{page}/{rule['id']}/delete")
-    assert (await send(admin, form)).status_code == 200
+    for shown, refresh in (("/rules#rule-x", "true"), ("/rules/x", None)):
+        admin.headers["HX-Current-URL"] = f"https://drift.example.com{home}{shown}"
+        made = await send(admin, forms.found[-1])
+        assert made.headers["HX-Redirect"].startswith(f"{home}/rules#rule-")
+        assert (
+            made.headers.get("HX-Refresh") == refresh
+        )  # it is there already, and would only scroll
+    rules = await tenant.api.every("/api/rules")
+    assert [(rule["path"], rule["reason"]) for rule in rules] == [("/tags/*", "noise")] * 2
+    for rule in rules:
+        form = await form_on(admin, page, f"{page}/{rule['id']}/delete")
+        assert (await send(admin, form)).status_code == 200
     assert await tenant.api.every("/api/rules") == []
 
 

@@ -18,6 +18,7 @@ from tenancy.store import Table
 from tests.drift.watched import Watched
 from tests.web.conftest import SECONDS, OpenPage
 from tests.web.operators import operator_header
+from web.charts import THICKEST
 from web.wording import amount
 
 
@@ -50,6 +51,32 @@ async def test_admin_sees_each_day_the_sum_and_the_chart(
     await page.get_by_role("link", name="7 days").click()
     await expect(rows.filter(has_text=old)).to_have_count(0)
     await expect(rows.filter(has_text=new)).to_have_count(1)
+
+
+async def test_before_the_first_night_nothing_is_said_to_be_stored(
+    tenant: Watched, open_page: OpenPage, settings: Any
+) -> None:
+    """And one day is one bar, where it belongs in the month: not a wall."""
+    today = await count_calls(tenant)
+    page = await open_page(tenant.organisation.admin_header, f"/t/{tenant.tenant_id}/usage")
+    await expect(page.locator("li", has_text="Stored: ")).to_contain_text("not measured yet")
+    await expect(page.locator("tbody tr").last).to_contain_text("not measured")
+    await expect(page.get_by_text("0 B")).to_have_count(0)
+    bar = page.locator(".chart .bar")
+    await expect(bar).to_have_count(1)
+    assert float(str(await bar.get_attribute("width"))) < 20
+    assert float(str(await bar.get_attribute("x"))) > 590  # the newest of 30 days is on the right
+    await expect(page.locator(".chart")).to_contain_text(today)
+    await page.get_by_role("link", name="7 days").click()
+    await page.wait_for_url("**days=7")
+    assert float(str(await bar.get_attribute("width"))) <= THICKEST
+
+
+async def count_calls(tenant: Watched) -> str:
+    """Until what was counted of the scans is there to be seen."""
+    (day,) = (await tenant.api.request("GET", "/api/usage"))["value"]
+    assert day["graphCalls"] > 0
+    return str(day["day"])
 
 
 async def test_operator_sets_quotas_and_the_admin_sees_that_one_is_used_up(
@@ -107,11 +134,12 @@ def before(tenant_id: str) -> str:
     ("value", "name", "shown"),
     [
         (0, "storedBytes", "0 B"),
+        (None, "storedBytes", "not measured yet"),
         (999, "storedBytes", "999 B"),
         (1000, "storedBytes", "1.0 kB"),
         (5_000_000_000, "storedBytes", "5.0 GB"),
         (1234567, "resources", "1,234,567"),
     ],
 )
-def test_amounts_are_short(value: int, name: str, shown: str) -> None:
+def test_amounts_are_short(value: int | None, name: str, shown: str) -> None:
     assert amount(value, name) == shown

@@ -26,6 +26,7 @@ from tests.drift.channels.conftest import (
 )
 from tests.drift.channels.receivers import Receiver
 from tests.drift.watched import Watched
+from tests.told import Told
 
 CORRELATION = "5f2a1c1e-94a5-4a4c-8d0b-0c8c4f1c5a01"
 
@@ -76,6 +77,32 @@ async def test_drift_reaches_the_channel_once(
     await tenant.scan()
     assert receiver.received[1].json["type"] == "azuredriftdetector.drift.resolved.v1"
     assert receiver.received[1].headers["webhook-id"] != event["id"]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(200, {"delivered": 2}), (410, {"delivered": 2, "failed": 1})],  # of a failure the inbox tells
+)
+async def test_what_channels_were_sent_is_counted_and_told(
+    tenant: Watched,
+    receiver: Receiver,
+    add_channel: AddChannel,
+    told: Told,
+    status: int,
+    expected: dict[str, int],
+) -> None:
+    await add_channel()
+    receiver.answers.append(status)
+    await open_public_access(tenant)
+    await tenant.scan()
+    outcomes = {
+        attributes["outcome"]: point.value
+        for name, attributes, point in told.points()
+        if name == "drift.notices" and attributes["tenant_id"] == tenant.tenant_id
+    }
+    assert outcomes == expected
+    used = await tenant.api.request("GET", "/api/usage")
+    assert used["sum"]["notices"] == expected["delivered"]
 
 
 async def test_incident_is_one_notice(
