@@ -36,14 +36,20 @@ async def close(
 
 
 async def tell_age(store: TenantStore, *, now: datetime) -> None:
-    """How old the truth is: since the moment of the newest complete scan. Where none of the newest MOST_SCANS is
-    complete, it is at least as old as the oldest of them. Of a tenant that had none yet nothing is told."""
-    scans, older = await page_scans(store, after="", limit=MOST_SCANS)
+    """How old the truth is. Of a tenant that was never read whole nothing is told."""
+    moment = await true_at(store)
+    if moment is not None:
+        age = (now - moment).total_seconds()
+        telemetry.record(telemetry.SCAN_AGE, age, tenant_id=store.tenant_id)
+
+
+async def true_at(store: TenantStore, *, looked: int = MOST_SCANS) -> datetime | None:
+    """The moment of the newest complete scan. Where none of the newest `looked` is complete, the truth is at least as
+    old as the oldest of them. None of a tenant that was never read whole."""
+    scans, older = await page_scans(store, after="", limit=looked)
     complete = (scan for scan in scans if scan.status is ScanStatus.COMPLETE)
     newest = next(complete, scans[-1] if older else None)
-    if newest is not None:
-        age = (now - newest.created_at).total_seconds()
-        telemetry.record(telemetry.SCAN_AGE, age, tenant_id=store.tenant_id)
+    return newest.created_at if newest else None
 
 
 async def _measure_findings(store: TenantStore) -> None:

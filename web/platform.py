@@ -15,8 +15,10 @@ from api.me import get_health
 from api.shapes import GUID_PATTERN, Guid
 from drift import onboarding
 from drift.allowances import Allowance, period, weigh
+from drift.measures import true_at
 from drift.standing import is_late
-from tenancy.access import govern, meter
+from errors import Conflict, NotFound
+from tenancy.access import govern, meter, serve
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.principal import Principal
@@ -26,6 +28,7 @@ from web.rendering import go_to, render
 
 router = APIRouter(prefix="/platform", include_in_schema=False)
 PAGE = 100
+SCANS = 10  # of a tenant; when none of them is complete, "out of date" says enough
 LATE = timedelta(minutes=10)  # after which a scan that was due says that the timer does not run
 
 After = Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")]
@@ -35,8 +38,10 @@ After = Annotated[str, Query(pattern=f"{GUID_PATTERN}|^$")]
 async def list_tenants(
     operator: Platform, deployment: TheDeployment, request: Request, now: Now, after: After = ""
 ) -> Response:
-    """One row of the index a tenant, and the counts of those that have quotas: nobody's findings are read."""
+    """One row of the index a tenant, its newest scans, and the counts of those that have quotas: nobody's findings are
+    read."""
     tenants, cursor = await deployment.registry.page(after=after, limit=PAGE)
+    read_at = await _read_at(deployment, tenants)
     return render(
         request,
         "platform.html",
@@ -47,14 +52,30 @@ async def list_tenants(
         late={
             one.tenant_id for one in tenants if one.next_scan_at and one.next_scan_at + LATE < now
         },
+        read_at=read_at,
         outdated={
             one.tenant_id
             for one in tenants
-            if one.scanned_at and is_late(one.scanned_at, one.schedule, now)
+            if one.tenant_id in read_at and is_late(read_at[one.tenant_id], one.schedule, now)
         },
         fullest=await _fullest(deployment, operator, tenants, now),
         enterable={TenantStatus.ACTIVE, TenantStatus.SUSPENDED},
     )
+
+
+async def _read_at(deployment: Deployment, tenants: Sequence[Tenant]) -> dict[TenantId, datetime]:
+    """When each tenant that is scanned was last read whole; what was never is left out."""
+    active = [one.tenant_id for one in tenants if one.status is TenantStatus.ACTIVE]
+    moments = await asyncio.gather(*(_tenant_read_at(deployment, one) for one in active))
+    return {key: at for key, at in zip(active, moments, strict=True) if at is not None}
+
+
+async def _tenant_read_at(deployment: Deployment, tenant_id: TenantId) -> datetime | None:
+    try:
+        context = await serve(deployment, tenant_id)
+    except (Conflict, NotFound):  # closed since the page was read
+        return None
+    return await true_at(context.store, looked=SCANS)
 
 
 async def _fullest(

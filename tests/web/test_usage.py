@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from drift.scans import Scan, ScanStatus, create_scan, scan_id_of
 from tenancy.access import serve
 from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
@@ -113,10 +114,11 @@ async def test_operator_sees_which_tenant_is_out_of_date(
     tenant: Watched, deployment: Deployment, open_page: OpenPage, settings: Any
 ) -> None:
     context = await serve(deployment, TenantId(tenant.tenant_id))
-    scanned_at = datetime.now(UTC) - timedelta(days=3)
-    await change_tenant(
-        context, lambda one: replace(one, scanned_at=scanned_at, schedule="0 3 * * *")
-    )
+    at = datetime.now(UTC) - timedelta(days=3)
+    scan_id = scan_id_of(context.tenant.tenant_id, at, "schedule")
+    scan = Scan(scan_id, ScanStatus.COMPLETE, "schedule", "", at, at, at, subscriptions=1)
+    await create_scan(context.store, scan)
+    await change_tenant(context, lambda one: replace(one, schedule="0 3 * * *"))
     path = f"/platform?after={before(tenant.tenant_id)}"
     page = await open_page(operator_header(settings), path)
     row = page.locator("tbody tr").first
