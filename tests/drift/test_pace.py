@@ -163,6 +163,39 @@ async def test_who_reads_alone_reads_and_writes_the_row_no_more_than_once(tenant
     assert len(time.slept) == 105 // 14
 
 
+@pytest.mark.parametrize(
+    ("counts", "waits"),
+    [
+        ((3, 2, 1), True),  # its own queries alone: the last one is for whoever begins meanwhile
+        ((3, 1), False),  # somebody else took one
+        ((9, 7, 6, 5, 4, 3, 2, 1), False),  # a moment ago
+        ((2, 14, 13, 12, 1), False),  # somebody came
+        ((3, 2, 14, 13, 12, 11, 1), False),
+        ((1,), False),  # nobody knows yet
+        ((2, 14, 1), False),  # a count that began anew says nothing
+    ],
+    ids=str,
+)
+async def test_last_query_is_left_by_who_reads_alone(time, counts, waits):
+    pace = Pace(None, time.clock, time.sleep)
+    for left in counts:
+        await pace.note(quota(left, "00:00:04"))
+    await pace.wait()
+    assert bool(time.slept) is waits
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(29, False), (30, True)])
+async def test_who_saw_nobody_for_a_while_reads_alone(time, seconds, waits):
+    pace = Pace(None, time.clock, time.sleep)
+    for left in (9, 7):
+        await pace.note(quota(left, "00:00:04"))
+    time.now += timedelta(seconds=seconds)
+    for left in range(14, 0, -1):
+        await pace.note(quota(left, "00:00:04"))
+    await pace.wait()
+    assert bool(time.slept) is waits
+
+
 async def test_who_begins_beside_one_that_reads_alone_is_not_refused(tenant, store, time):
     allowed = Quota(time)
     first, second = (Pace(store, time.clock, time.sleep) for _ in range(2))

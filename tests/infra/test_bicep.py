@@ -137,6 +137,26 @@ def test_telemetry_takes_identities_only() -> None:
     assert "disableLocalAuth: true" in monitoring
 
 
+def test_one_parameter_takes_storage_and_vault_off_the_internet() -> None:
+    main, network = read("main.bicep"), read("app/network.bicep")
+    assert "module network 'app/network.bicep' = if (privateNetwork) {" in main
+    assert "subnetId: privateNetwork ? network!.outputs.appSubnetId : ''" in main
+    for name in ("storage", "vault"):
+        module = read(f"app/{name}.bicep")
+        assert "publicNetworkAccess: privateNetwork ? 'Disabled' : 'Enabled'" in module
+        assert "defaultAction: privateNetwork ? 'Deny' : 'Allow'" in module
+    endpoints = re.findall(r"^  \{ name: '(\w+)'", network, re.MULTILINE)
+    assert sorted(endpoints) == ["blob", "queue", "table", "vault"]
+    assert "groupIds: [endpoint.name]" in network
+
+
+def test_budget_tells_the_same_people_as_the_alerts() -> None:
+    assert "module budget 'app/budget.bicep' = if (monthlyBudget > 0) {" in read("main.bicep")
+    budget = read("app/budget.bicep")
+    assert budget.count("contactGroups: [actionGroupId]") == budget.count("enabled: true") == 2
+    assert "timeGrain: 'Monthly'" in budget
+
+
 def test_queues_are_those_of_the_code_and_their_poison() -> None:
     wanted = {name for one in Queue for name in (one.value, f"{one.value}-poison")}
     assert set(names_in(read("app/storage.bicep"), "queueNames")) == wanted

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import hmac
 import json
+import secrets
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +28,7 @@ from settings import VERSION, Settings
 from tenancy.access import serve
 from tenancy.ids import TenantId
 from tenancy.migrations import version_of
-from tenancy.rows import Row
+from tenancy.rows import Row, split_binary
 from tenancy.store import Table, TenantStore
 from tests.drift.backups.conftest import HELD, Vaulted, now
 from tests.drift.dying import DyingDeployment
@@ -48,6 +50,33 @@ def test_every_table_is_held_or_left_out_for_a_reason() -> None:
 def test_version_is_that_of_the_project() -> None:
     project = Path(__file__).resolve().parents[3] / "pyproject.toml"
     assert f'version = "{VERSION}"' in project.read_text()
+
+
+@pytest.mark.slow
+async def test_memory_of_a_backup_is_that_of_a_page_whatever_the_tenant_holds(
+    vaulted: Vaulted,
+) -> None:
+    """Incompressible rows of some 3 KB: what was held of them would be seen."""
+    context, peaks = await vaulted.context(), []
+    for grown in (1000, 4000):
+        rows = (
+            (f"{secrets.token_hex(16)}.{number}", split_binary(secrets.token_bytes(3000)))
+            for number in range(grown)
+        )
+        await context.store.put_all(Table.CONFIGURATION_HISTORY, rows)
+        job = await making.request_backup(context, now=now())
+        await vaulted.watched.host.take("jobs")
+        tracemalloc.start()
+        try:
+            await running.run_job(context, job.key, clock=now)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        done = await vaulted.read(job)
+        assert (done.status, done.rows > grown) == (JobStatus.DONE, True)
+    small, large = peaks  # of 3 MB and of 15 MB of rows
+    assert large < 1.4 * small
+    assert large < 40_000_000
 
 
 async def test_manifest_says_whose_it_is_and_what_there_is_and_is_signed(vaulted: Vaulted) -> None:
