@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.routing import APIRoute
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.drift.watched import Watched
 from tests.web.conftest import OpenPage
@@ -182,6 +182,21 @@ def forgotten(visited: list[str]) -> set[str]:
     routes = [one for area in PAGES for one in area.router.routes if isinstance(one, APIRoute)]
     gets = {route.path: route.path_regex for route in routes if "GET" in route.methods}
     return {path for path, regex in gets.items() if not any(map(regex.match, paths))}
+
+
+async def test_menu_is_one_line_on_a_phone_and_shows_where_one_is(
+    tenant: Watched, open_page: OpenPage
+) -> None:
+    header, size = tenant.organisation.admin_header, {"width": PHONE, "height": 740}
+    page = await open_page(header, f"/t/{tenant.tenant_id}/usage", viewport=size)
+    menu = page.get_by_role("navigation", name="Tenant")
+    box = await menu.bounding_box()
+    assert box is not None
+    assert box["height"] < 60
+    await expect(menu.get_by_role("link", name="Usage")).to_be_in_viewport(ratio=1)
+    await expect(menu.get_by_role("link", name="Overview")).not_to_be_in_viewport()
+    await page.goto(f"/t/{tenant.tenant_id}/")
+    await expect(menu.get_by_role("link", name="Overview")).to_be_in_viewport(ratio=1)
 
 
 async def test_g05_what_somebody_typed_is_text_and_fits_a_phone(

@@ -119,7 +119,17 @@
     if (box.matches("[data-submit]")) box.form.requestSubmit();
   });
 
-  document.addEventListener("DOMContentLoaded", () => localise(document));
+  // On a phone the menu is one line that is pushed sideways: the page that is open is to be seen in it.
+  function showWhere() {
+    const link = document.querySelector(".side [aria-current]");
+    const list = link?.closest("ul");
+    if (list) list.scrollLeft = link.offsetLeft - list.offsetLeft - (list.clientWidth - link.offsetWidth) / 2;
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    localise(document);
+    showWhere();
+  });
   document.addEventListener("htmx:afterSwap", (event) => localise(event.target));
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.matches("form")) begin();
