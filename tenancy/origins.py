@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,18 +20,24 @@ class OneHostPolicy(SansIOHTTPPolicy[Any, Any]):
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()
-        self._origin = origin_of(endpoint)
+        self._origins = {origin_of(endpoint)}
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        if origin_of(request.http_request.url) != self._origin:
+        if not has_origin(request.http_request.url, self._origins):
             raise Unavailable("Azure pointed to another host. The request was not sent.")
 
 
-def origin_of(url: str) -> tuple[str, str]:
-    """Scheme and authority; the port that a scheme has anyway says nothing. What is no address is no configured one."""
+def has_origin(url: str, allowed: Collection[tuple[str, str]]) -> bool:
+    """Whether an address that somebody else named leads to one of these origins. What is no address leads nowhere."""
     try:
-        scheme, authority = urlsplit(url)[:2]
-    except ValueError:  # brackets of an IPv6 address that are not closed
-        return "", ""
+        return origin_of(url) in allowed
+    except ValueError:
+        return False
+
+
+def origin_of(url: str) -> tuple[str, str]:
+    """Scheme and authority; the port that a scheme has anyway says nothing. Raises ValueError for what is no address,
+    such as brackets of IPv6 that are not closed."""
+    scheme, authority = urlsplit(url)[:2]
     default = {"https": ":443", "http": ":80"}.get(scheme, "")
     return scheme, authority.lower().removesuffix(default)

@@ -23,7 +23,7 @@ from azure.core.rest import HttpRequest
 
 from errors import DriftError, Unavailable
 from settings import Settings
-from tenancy.origins import origin_of
+from tenancy.origins import has_origin, origin_of
 from tenancy.retry import call_with_retry
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class SigningKeys:
     async def _read(self) -> dict[str, SigningKey]:
         document = await self._get(self._authority + DOCUMENT)
         url = document.get("jwks_uri")
-        if not isinstance(url, str) or origin_of(url) not in self._origins:
+        if not isinstance(url, str) or not has_origin(url, self._origins):
             raise Unavailable("Entra ID named another host for its keys. They were not read.")
         listed = (await self._get(url)).get("keys")
         keys = dict(filter(None, map(_read_key, listed if isinstance(listed, list) else ())))

@@ -175,6 +175,7 @@ EMPTY = "Entra ID's list of signing keys is empty."
         (DOCUMENT, (404, {}), f"Entra ID answered 404 for {DOCUMENT_PATH}."),
         (DOCUMENT, (200, {}), ANOTHER_HOST),
         (DOCUMENT, (200, {"jwks_uri": 7}), ANOTHER_HOST),
+        (DOCUMENT, (200, {"jwks_uri": "https://[x"}), ANOTHER_HOST),
         (DOCUMENT, (200, []), f"Entra ID gave no JSON object for {DOCUMENT_PATH}."),
         (KEYS, (302, {"keys": [listed()]}), f"Entra ID answered 302 for {KEYS_PATH}."),
         (KEYS, (200, b"<html>"), f"Entra ID gave no JSON for {KEYS_PATH}."),
