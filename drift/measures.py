@@ -37,13 +37,13 @@ async def close(
 
 async def tell_age(store: TenantStore, *, now: datetime) -> None:
     """How old the truth is. Of a tenant that was never read whole nothing is told."""
-    moment = await true_at(store)
+    moment = await true_at(store, looked=MOST_SCANS)
     if moment is not None:
         age = (now - moment).total_seconds()
         telemetry.record(telemetry.SCAN_AGE, age, tenant_id=store.tenant_id)
 
 
-async def true_at(store: TenantStore, *, looked: int = MOST_SCANS) -> datetime | None:
+async def true_at(store: TenantStore, *, looked: int) -> datetime | None:
     """The moment of the newest complete scan. Where none of the newest `looked` is complete, the truth is at least as
     old as the oldest of them. None of a tenant that was never read whole."""
     scans, older = await page_scans(store, after="", limit=looked)

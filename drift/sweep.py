@@ -16,6 +16,8 @@ from tenancy.tenants import Tenant, TenantStatus
 
 logger = logging.getLogger(__name__)
 
+MOST_IN_A_ROW = 3
+
 
 async def sweep(deployment: Deployment, *, now: datetime) -> int:
     """Returns how many messages it sent. A message that comes twice does no harm.
@@ -42,16 +44,22 @@ async def _sweep(deployment: Deployment, *, now: datetime) -> int:
 async def send_upkeep(deployment: Deployment, *, now: datetime) -> int:
     """A suspended tenant keeps everything: it is closed, perhaps because of what is in it.
 
-    What fails for one tenant holds up none of those behind it, and is raised at the end.
+    What fails for one tenant holds up none of those behind it, and is raised at the end. After MOST_IN_A_ROW failures
+    the queue is away: each further tenant would take as long as a message is tried.
     """
-    sent, errors = 0, []
+    sent = in_a_row = 0
+    errors: list[DriftError] = []
     async for tenant in deployment.registry.tenants():
         try:
             sent += await _send_upkeep_of(deployment, tenant, now=now)
+            in_a_row = 0
         except DriftError as error:
             errors.append(error)
             extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
             logger.error("upkeep not sent", extra=extra)  # noqa: TRY400 - the reason says it all
+            in_a_row += 1
+            if in_a_row == MOST_IN_A_ROW:
+                break
     if errors:
         raise errors[0]
     return sent

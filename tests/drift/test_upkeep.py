@@ -17,7 +17,7 @@ from drift.filters import Wanted
 from drift.findings import page_findings
 from drift.retention import FLOORS, KINDS, MOST_DAYS, Retention, check_retention
 from drift.summaries import page_summaries, tallies
-from drift.sweep import send_upkeep, sweep
+from drift.sweep import MOST_IN_A_ROW, send_upkeep, sweep
 from drift.upkeep import BUDGET, STEPS, Upkeep, find_upkeep, keep
 from errors import Invalid, Unavailable
 from settings import Settings
@@ -169,6 +169,23 @@ async def test_tenant_whose_upkeep_cannot_be_sent_holds_up_nobody(
     assert ids[1] in sent
     (line,) = [one for one in caplog.records if one.message == "upkeep not sent"]
     assert line.__dict__["tenant_id"] == ids[0]
+
+
+async def test_queue_that_is_away_is_not_tried_for_every_tenant(
+    new_tenant: NewTenant, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(MOST_IN_A_ROW + 1):
+        await new_tenant()
+    tried = []
+
+    async def refuse(_: Queue, body: Mapping[str, Any], *, delay: int = 0) -> None:
+        tried.append(body["tenant_id"])
+        raise Unavailable("Queue Storage does not answer.")
+
+    monkeypatch.setattr(deployment.queues, "send", refuse)
+    with pytest.raises(Unavailable):
+        await send_upkeep(deployment, now=NOW)
+    assert len(tried) == len(set(tried)) == MOST_IN_A_ROW
 
 
 async def test_what_is_in_force_works_when_all_else_is_gone(

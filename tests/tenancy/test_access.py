@@ -315,16 +315,6 @@ async def test_message_names_its_tenant_whatever_the_body_says(context: TenantCo
     ]
 
 
-async def test_message_carries_the_trace_that_it_belongs_to(
-    context: TenantContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("telemetry.traceparent", lambda: "00-a-b-01")
-    outbox, tenant_id = Outbox(), context.tenant.tenant_id
-    inside = replace(context, deployment=SimpleNamespace(queues=outbox))
-    await inside.send(Queue.NOTICES, {"traceparent": "another"})
-    assert outbox.sent == [(Queue.NOTICES, {"tenant_id": tenant_id, "traceparent": "00-a-b-01"}, 0)]
-
-
 async def test_meter_is_of_one_tenant_and_for_platform_operators(
     deployment: Deployment, context: TenantContext, operator: Principal
 ) -> None:

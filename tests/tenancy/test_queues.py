@@ -44,6 +44,15 @@ async def test_first_message_makes_the_queue_and_is_the_hosts_base64(
     assert await received(service, queue) == [{"id": "é", "number": 1}, {"id": "second"}]
 
 
+async def test_message_carries_the_trace_that_it_belongs_to(
+    service: QueueServiceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, queues = new_queue(), Queues(lambda: service)
+    monkeypatch.setattr("telemetry.traceparent", lambda: "00-a-b-01")
+    await queues.send(queue, {"traceparent": "another"})
+    assert await received(service, queue) == [{"traceparent": "00-a-b-01"}]
+
+
 async def test_delayed_message_is_not_there_yet(service: QueueServiceClient) -> None:
     for sends_before in (0, 1):
         queue, queues = new_queue(), Queues(lambda: service)

@@ -16,6 +16,7 @@ from tenancy.deployment import Deployment
 from tenancy.ids import TenantId
 from tenancy.records import change_tenant
 from tenancy.store import Table
+from tests.drift.conftest import NewTenant
 from tests.drift.watched import Watched
 from tests.web.conftest import SECONDS, OpenPage
 from tests.web.operators import operator_header
@@ -111,8 +112,9 @@ async def test_operator_sets_quotas_and_the_admin_sees_that_one_is_used_up(
 
 
 async def test_operator_sees_which_tenant_is_out_of_date(
-    tenant: Watched, deployment: Deployment, open_page: OpenPage, settings: Any
+    new_tenant: NewTenant, deployment: Deployment, open_page: OpenPage, settings: Any
 ) -> None:
+    tenant = await new_tenant()
     context = await serve(deployment, TenantId(tenant.tenant_id))
     at = datetime.now(UTC) - timedelta(days=3)
     scan_id = scan_id_of(context.tenant.tenant_id, at, "schedule")
