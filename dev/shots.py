@@ -109,8 +109,9 @@ async def _take_others(browser: Browser, url: str, folder: Path) -> None:
     page = await context.new_page()
     await page.goto(url)
     await page.get_by_role("button", name=f"Sign in as {OPERATOR}").click()
+    await page.wait_for_url("**/platform")
     await page.goto(f"{url}/platform/usage")
-    await page.locator("summary").first.click()
+    await page.locator("main summary").first.click()
     await _shoot(page, folder / "platform-usage.webp")
     await context.close()
 

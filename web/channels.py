@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -46,6 +46,7 @@ from web.rendering import go_to, render
 router = APIRouter(prefix="/t/{tenant_id}/channels", include_in_schema=False)
 PAGE = 50
 LOG = 20  # deliveries shown of one channel
+SOON = timedelta(seconds=30)
 
 
 @router.get("")
@@ -278,10 +279,9 @@ def _is_snoozed(channel: Channel, now: datetime) -> bool:
 
 
 def _moves(outcome: str, due_at: datetime, now: datetime) -> bool:
-    """Whether a page that waits for it sees something soon."""
-    return (
-        outcome in PENDING and due_at <= now + CLAIM
-    )  # one that is being tried counts as due then
+    """Whether a page that waits for it sees something soon. One that is being tried is due when its claim ends, and may
+    have been claimed after this request came."""
+    return outcome in PENDING and due_at <= now + CLAIM + SOON
 
 
 def _go_to_channel(tenant: TenantContext, channel_id: str) -> Response:

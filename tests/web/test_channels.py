@@ -82,7 +82,8 @@ async def test_log_goes_on_being_read_while_a_delivery_is_tried(
     store = (await serve(drifted.host.deployment, TenantId(drifted.tenant_id))).store
     stored = await get_delivery(store, queued["id"])
     log = f"/t/{drifted.tenant_id}/channels/{channel['id']}/log"
-    for due_at, read_on in ((CLAIM, True), (timedelta(seconds=DELAYS[1]), False)):
+    late = CLAIM + timedelta(seconds=10)  # claimed while the page was on its way
+    for due_at, read_on in ((CLAIM, True), (late, True), (timedelta(seconds=DELAYS[1]), False)):
         due = datetime.now(UTC) + due_at
         etag = await save_delivery(store, replace(stored.delivery, due_at=due), etag=stored.etag)
         stored = replace(stored, etag=etag)
