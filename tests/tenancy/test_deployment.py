@@ -102,7 +102,7 @@ def test_vault_is_one_host_and_follows_nothing(settings: Settings, url: str, che
     assert client.arguments == (url, deployment.identity)
     (policy,) = client.options.pop("per_retry_policies")
     assert isinstance(policy, OneHostPolicy)
-    assert policy._origin == OneHostPolicy(url)._origin
+    assert policy._origins == OneHostPolicy(url)._origins
     assert client.options == {
         "verify_challenge_resource": checked,
         "permit_redirects": False,
