@@ -28,8 +28,9 @@ import msgspec
 
 from bench.figures import Figure
 from bench.scans import PROJECT, listed
+from bench.tenants import create_tenant, platform_operator, put_organisation
 from dev.azure.admin import AzureAdmin
-from dev.demo.client import Product, principal_header
+from dev.demo.client import Product
 from dev.processes import ChildProcess, recognise_json
 from dev.stack import LocalStack
 
@@ -221,34 +222,19 @@ async def _onboard(
 ) -> list[str]:
     """So many tenants, each with a directory and a reader of its own; their ids."""
     lines = [msgspec.json.encode(one) for one in listed(RESOURCES, _PLACE, recorded)]
-    platform = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
-    header = principal_header(platform, str(uuid.uuid4()), "Bench", "Platform.Operator")
-    async with Product(stack.url, header) as operator:
+    async with platform_operator(stack) as operator:
         return [await _onboard_one(operator, azure, lines) for _ in range(tenants)]
 
 
 async def _onboard_one(operator: Product, azure: AzureAdmin, lines: Sequence[bytes]) -> str:
-    directory, client, reader, admin = (str(uuid.uuid4()) for _ in range(4))
-    secret = {"clientId": client, "objectId": reader, "name": "reader", "secrets": ["bench"]}
-    await azure.put_directory(directory, name="bench", applications=[secret])
+    organisation = await put_organisation(azure)
+    directory, readers = organisation.directory_id, [organisation.reader]
     for _ in range(SUBSCRIPTIONS):
         subscription = str(uuid.uuid4())
-        await azure.put_subscription(subscription, directory_id=directory, readers=[reader])
+        await azure.put_subscription(subscription, directory_id=directory, readers=readers)
         moved = (line.replace(_PLACE.encode(), subscription.encode()) for line in lines)
         await azure.add_resources([msgspec.json.decode(line) for line in moved])
-    body = {
-        "name": "bench",
-        "azureTenantId": directory,
-        "admin": {"directoryId": directory, "objectId": admin, "name": "Ada"},
-        "connection": {
-            "kind": "client_secret",
-            "directoryId": directory,
-            "clientId": client,
-            "secret": "bench",
-        },
-        "settings": {"schedule": SCHEDULE},
-    }
-    return str((await operator.request("POST", "/api/tenants", body))["id"])
+    return await create_tenant(operator, organisation, schedule=SCHEDULE)
 
 
 def _tell(text: str) -> None:

@@ -26,9 +26,9 @@ import msgspec
 
 from bench.documents import make_documents
 from bench.figures import Figure
+from bench.tenants import create_tenant, platform_operator, put_organisation
 from dev.azure.admin import AzureAdmin
 from dev.azure.inventory import read_resource
-from dev.demo.client import Product, principal_header
 from dev.stack import LocalStack
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -112,33 +112,14 @@ async def _measure(
 
 async def onboard(stack: LocalStack, azure: AzureAdmin, count: int, recorded: Path | None) -> str:
     """A tenant with one subscription of so many resources; its id."""
-    directory, subscription, client, reader, admin = (str(uuid.uuid4()) for _ in range(5))
-    secret = {"clientId": client, "objectId": reader, "name": "reader", "secrets": ["bench"]}
-    await azure.put_directory(directory, name="bench", applications=[secret])
-    await azure.put_subscription(subscription, directory_id=directory, readers=[reader])
+    organisation, subscription = await put_organisation(azure), str(uuid.uuid4())
+    directory, readers = organisation.directory_id, [organisation.reader]
+    await azure.put_subscription(subscription, directory_id=directory, readers=readers)
     documents = list(listed(count, subscription, recorded))
     for start in range(0, count, BATCH):
         await azure.add_resources(documents[start : start + BATCH])
-    platform = stack.environment()["DRIFT_PLATFORM_DIRECTORY_ID"]
-    header = principal_header(platform, str(uuid.uuid4()), "Bench", "Platform.Operator")
-    async with Product(stack.url, header) as operator:
-        tenant = await operator.request(
-            "POST",
-            "/api/tenants",
-            {
-                "name": "bench",
-                "azureTenantId": directory,
-                "admin": {"directoryId": directory, "objectId": admin, "name": "Ada"},
-                "connection": {
-                    "kind": "client_secret",
-                    "directoryId": directory,
-                    "clientId": client,
-                    "secret": "bench",
-                },
-                "settings": {"schedule": ""},
-            },
-        )
-    return str(tenant["id"])
+    async with platform_operator(stack) as operator:
+        return await create_tenant(operator, organisation, schedule="")
 
 
 def listed(count: int, subscription: str, recorded: Path | None) -> Iterator[dict[str, Any]]:
