@@ -14,7 +14,7 @@ from drift.preferences import next_slot
 from drift.quotas import tell_scans
 from drift.scan import TooManyOpen, start_scan
 from errors import Conflict, DriftError, NotFound, OverDailyQuota, Stale
-from tenancy.access import TenantContext, serve
+from tenancy.access import TenantContext, serve, tend
 from tenancy.deployment import Deployment
 from tenancy.quotas import tomorrow
 from tenancy.records import change_tenant
@@ -70,8 +70,7 @@ def _tells_age(tenant: Tenant, now: datetime) -> bool:
 
 async def _tell_age(deployment: Deployment, tenant: Tenant, *, now: datetime) -> None:
     try:
-        context = await serve(deployment, tenant.tenant_id)
-        await tell_age(context.store, now=now)
+        await tell_age(tend(deployment, tenant).store, now=now)
     except DriftError as error:
         extra = {"tenant_id": tenant.tenant_id, "reason": error.message}
         logger.warning("age not told", extra=extra)
