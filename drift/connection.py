@@ -177,10 +177,9 @@ async def remove_connection(context: TenantContext, *, etag: str, now: datetime)
     Raises Stale when it was changed after `etag` was read.
     """
     connection = await get_connection(context.store)
+    # First, so that no scan takes the tenant's row at its word if this ends here.
     with suppress(NotFound):  # deleted: no scan of it goes on
-        await _mark(
-            context, ""
-        )  # first, so that no scan takes the tenant's row at its word if this ends here
+        await _mark(context, "")
     await context.store.delete(Table.CONNECTION, ROW, etag=etag)
     with suppress(NotFound, Stale):
         await _mark(context, "")  # and again: who set it just now may have written meanwhile

@@ -90,9 +90,8 @@ async def _deliver(context: TenantContext, notice_id: str) -> None:
 
 async def resource_event(deployment: Deployment, body: bytes) -> None:
     event = read_event(body)
-    if isinstance(
-        event, ResourceEvent
-    ):  # whose it is, is found out; each look is a span of its own
+    if isinstance(event, ResourceEvent):
+        # Whose it is, is found out; each look is a span of its own.
         with telemetry.span(telemetry.RESOURCE_EVENTS, parent=""):
             await hints.take_event(deployment, event, now=_now())
         return

@@ -22,9 +22,8 @@ SERVICE = "Azure Resource Graph"
 ROW = "pace.graph"  # in the table of subscriptions: one tenant reads with one identity at a time
 LONGEST_WAIT = 60.0  # seconds; also what a wrong clock can cost at most
 FEW = 3  # queries left: where others are reading, too, the row is worth a look before each query
-OUTDATED = timedelta(
-    seconds=30
-)  # until the row is read again while others are reading and there is plenty
+# Until the row is read again while others are reading and there is plenty.
+OUTDATED = timedelta(seconds=30)
 
 
 def utc_now() -> datetime:
@@ -47,9 +46,7 @@ class Pace:
         self._read_at: datetime | None = None
         self._left: int | None = None  # queries, as the newest answer said
         self._alone = False
-        self._others_at: datetime | None = (
-            None  # when somebody else's queries were last seen in the count
-        )
+        self._others_at: datetime | None = None  # when others' queries were last seen in the count
 
     async def wait(self) -> None:
         """To be called before each query: returns when it may be sent."""

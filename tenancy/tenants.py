@@ -55,9 +55,8 @@ class Tenant:
     next_scan_at: datetime | None = None
     app_roles: bool = False  # whether app roles of its own directory make users without invitation
     quotas: Quotas = UNLIMITED  # what the platform operator allows it
-    connection: str = (
-        ""  # lineage of its connection; '' says nothing, only the connection's own row does
-    )
+    # Lineage of its connection; '' says nothing, only the connection's own row does.
+    connection: str = ""
     etag: str = ""
 
     def values(self) -> dict[str, Value]:

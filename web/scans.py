@@ -89,9 +89,10 @@ async def _took(tenant: TenantContext, parts: list[Part]) -> dict[str, timedelta
         return {}
     found: dict[str, timedelta] = {}
     for part in await newest_parts(tenant.store, limit=SCANS_BEFORE * len(parts)):
-        read = part.status is ScanStatus.COMPLETE and part.started_at and part.finished_at
-        if read and part.subscription_id in running:
-            found.setdefault(part.subscription_id, part.finished_at - part.started_at)  # type: ignore[operator]  # both are there
+        if part.subscription_id not in running or part.status is not ScanStatus.COMPLETE:
+            continue
+        if part.started_at and part.finished_at:
+            found.setdefault(part.subscription_id, part.finished_at - part.started_at)
     return found
 
 
